@@ -91,6 +91,18 @@ impl<'a> Payload<'a> {
         if ascii && self.reader.is_some() { None } else { Some(ascii) }
     }
 
+    /// Whether all of it is in memory, so that it can be sent more than once.
+    #[cfg(feature = "smtp")]
+    pub(crate) const fn is_in_memory(&self) -> bool {
+        self.reader.is_none()
+    }
+
+    /// The same message, if it is in memory.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn again(&self) -> Option<Self> {
+        self.is_in_memory().then(|| Self { pieces: self.pieces.clone(), reader: None })
+    }
+
     /// The pieces, if all of them are in memory.
     pub(crate) fn pieces(&self) -> Option<impl Iterator<Item = &Bytes>> {
         self.reader.is_none().then(|| self.pieces.iter())

@@ -31,9 +31,9 @@ use mailwire_transport::{
 use peer::{endpoint, smtp, smtp_script, with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-/// Keeps the messages that it has accepted.
+/// Keeps the messages that it has accepted, and for whom.
 #[derive(Clone, Default)]
-struct Keeper(Arc<Mutex<Vec<Bytes>>>);
+struct Keeper(Arc<Mutex<Vec<Bytes>>>, Arc<Mutex<Vec<(Bytes, String)>>>);
 
 impl Authenticator for Keeper {}
 
@@ -76,6 +76,8 @@ impl Session for Keeper {
         if message.starts_with(b"Subject: no") {
             return Ok(reply(554, "5.7.1 No"));
         }
+        let recipients = transaction.recipients.iter().map(|rcpt| (message.clone(), rcpt.to.to_string()));
+        self.1.lock().unwrap().extend(recipients);
         self.0.lock().unwrap().push(message);
         Ok(reply(250, "2.0.0 Ok"))
     }
@@ -121,9 +123,19 @@ async fn cut(mut client: DuplexStream, mut server: DuplexStream, mut up: usize, 
 /// Runs `client` against a server whose connection is cut, and gives what the server has accepted.
 async fn against<T>(
     configure: impl Fn(Server<Keeper>) -> Server<Keeper>,
-    (up, down): (usize, usize),
+    limits: (usize, usize),
     client: impl AsyncFnOnce(Stream) -> T,
 ) -> (T, Vec<Bytes>) {
+    let (result, keeper) = against_keeper(configure, limits, client).await;
+    let kept = keeper.0.lock().unwrap().clone();
+    (result, kept)
+}
+
+async fn against_keeper<T>(
+    configure: impl Fn(Server<Keeper>) -> Server<Keeper>,
+    (up, down): (usize, usize),
+    client: impl AsyncFnOnce(Stream) -> T,
+) -> (T, Keeper) {
     let keeper = Keeper::default();
     let server = configure(Server::new(keeper.clone(), Host::try_from("mx.example").unwrap()));
     let (ours, near) = tokio::io::duplex(1 << 16);
@@ -133,8 +145,7 @@ async fn against<T>(
         server.serve_stream(Stream::other(theirs), Channel::Clear),
         cut(near, far, up, down)
     );
-    let kept = keeper.0.lock().unwrap().clone();
-    (result, kept)
+    (result, keeper)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -558,4 +569,231 @@ async fn a_dropped_call_goes_on() {
         .await;
         assert_eq!((told, kept.len()), (3, 3), "{way:?}");
     }
+}
+
+/// A server that takes two recipients at once, and says so or not.
+fn two_at_once(way: Way, told: bool, server: Server<Keeper>) -> Server<Keeper> {
+    way.server(server).configure(|config| {
+        config.limits.recipients = 2;
+        if !told {
+            let rest = config.capabilities().iter().filter(|it| !matches!(it, Capability::Limits(_)));
+            let rest: Vec<_> = rest.collect();
+            config.set_capabilities(rest).unwrap();
+        }
+    })
+}
+
+/// Of messages that need several transactions, each has one result, and each recipient is known for at every cut.
+#[tokio::test(start_paused = true)]
+async fn messages_in_parts_leave_no_doubt_at_any_cut() {
+    let subjects = ["Subject: 1", "Subject: no", "Subject: 3"];
+    let to = ["a@b.example", "nobody@b.example", "c@b.example", "d@b.example", "a@b.example"];
+    let send = async |way: Way, stream| {
+        let Ok(mut client) = way.client(stream).await else { return Vec::new() };
+        let messages = subjects.iter().map(|subject| {
+            let message = [subject.as_bytes(), b"\r\n\r\n.\r\n"].map(Bytes::copy_from_slice);
+            (way.envelope(&to), Payload::from_pieces(message))
+        });
+        let mut sending = client.send_all(messages);
+        let mut known = Vec::new();
+        while let Some(result) = sending.next().await {
+            known.push((result, sending.outcome()));
+        }
+        known
+    };
+    for (way, told) in [(WAYS[0], true), (WAYS[0], false), (WAYS[1], true), (WAYS[3], true), (WAYS[2], false)]
+    {
+        let (mut doubts, mut halves) = (0, 0);
+        for upwards in [true, false] {
+            let mut whole = false;
+            let mut at = 0;
+            while !whole {
+                at += 3;
+                let limits = if upwards { (at, usize::MAX) } else { (usize::MAX, at) };
+                let configure = |server| two_at_once(way, told, server);
+                let (known, keeper) =
+                    against_keeper(configure, limits, async |stream| send(way, stream).await).await;
+                let delivered = keeper.1.lock().unwrap();
+                for (subject, (result, outcome)) in subjects.iter().zip(&known) {
+                    for name in ["a", "nobody", "c", "d"] {
+                        let recipient = format!("<{name}@b.example>");
+                        let has = |(message, to): &&(Bytes, String)| {
+                            message.starts_with(subject.as_bytes()) && *to == recipient
+                        };
+                        let count = delivered.iter().filter(has).count();
+                        let outcome = match result {
+                            Ok(sent) => sent
+                                .refused
+                                .iter()
+                                .find(|it| it.recipient.to_string() == recipient)
+                                .map_or(Outcome::Accepted, |it| it.outcome),
+                            Err(_) => *outcome,
+                        };
+                        let at =
+                            format!("{way:?} {told} {limits:?} {subject} {recipient} {outcome:?} {result:?}");
+                        match outcome {
+                            Outcome::Accepted => assert_eq!(count, 1, "{at}"),
+                            Outcome::NotSent | Outcome::Refused => assert_eq!(count, 0, "{at}"),
+                            Outcome::Unknown => assert!(count <= 1, "{at}"),
+                        }
+                        doubts += usize::from(outcome == Outcome::Unknown);
+                    }
+                    let lost =
+                        |it: &&mailwire_transport::smtp::RefusedRecipient| it.outcome != Outcome::Refused;
+                    halves += result.as_ref().map_or(0, |sent| sent.refused.iter().filter(lost).count());
+                }
+                whole = delivered.len() == 6
+                    && known.len() == 3
+                    && known[2].0.as_ref().is_ok_and(|it| it.refused.len() == 1);
+                if whole {
+                    let refused = &known[2].0.as_ref().unwrap().refused;
+                    let refused: Vec<_> = refused.iter().map(|it| it.recipient.to_string()).collect();
+                    assert_eq!(refused, ["<nobody@b.example>"], "{way:?} {told}");
+                    assert_eq!(known[1].1, Outcome::Refused);
+                }
+                assert!(at < 20_000, "{way:?} {known:?}");
+            }
+        }
+        assert!(doubts > 0 && halves > 0, "{way:?}");
+    }
+}
+
+/// The parts of a message go out without a round trip between them.
+#[tokio::test]
+async fn parts_of_messages_in_a_row_are_one_group() {
+    let begin = |names: &[&str]| {
+        let to: String = names.iter().map(|name| format!("C: RCPT TO:<{name}@b.example>\n")).collect();
+        format!("C: MAIL FROM:<ada@a.example>\n{to}C: DATA\n")
+    };
+    let script = smtp_script(&format!(
+        "{}S: 250 ok\nS: 250 ok\nS: 452 4.5.3 too many\nS: 452 4.5.3 too many\nS: 452 4.5.3 too many\nS: 354 go\nC: 1\nC: .
+        {}S: 250 first part\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: 1\nC: .
+        {}S: 250 second part\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: 1\nC: .
+        {}S: 250 third part\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: 1\nC: .
+        {}S: 250 fourth part\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: 2\nC: .
+        S: 421 4.3.2 shutting down",
+        begin(&["a", "b", "c", "d"]),
+        begin(&["b"]),
+        begin(&["c"]),
+        begin(&["d"]),
+        begin(&["x"]),
+    ));
+    with(&script, async |stream| {
+        let mut client = smtp(stream).await.unwrap();
+        let to = |names: &[&str]| {
+            let to: Vec<_> = names.iter().map(|name| format!("{name}@b.example")).collect();
+            Envelope::new("ada@a.example", to.iter().map(String::as_str)).unwrap()
+        };
+        let messages = [(to(&["a", "b", "c", "d"]), "1\r\n"), (to(&["x"]), "2\r\n"), (to(&["y"]), "3\r\n")];
+        let mut sending = client.send_all(messages);
+        let sent = sending.next().await.unwrap().unwrap();
+        assert!(sent.refused.is_empty() && sent.reply.first_line() == *"fourth part", "{sent:?}");
+        let error = sending.next().await.unwrap().unwrap_err();
+        assert_eq!(
+            (error.refused().unwrap().text.clone(), sending.outcome()),
+            ("shutting down".into(), Outcome::Refused)
+        );
+        // What was not tried says why.
+        let error = sending.next().await.unwrap().unwrap_err();
+        assert_eq!(
+            (error.refused().unwrap().text.clone(), sending.outcome()),
+            ("shutting down".into(), Outcome::NotSent)
+        );
+        assert!(sending.next().await.is_none());
+    })
+    .await;
+}
+
+/// RFC 2033: 421 for one recipient, after the message was accepted for another, is why nothing more is sent.
+#[tokio::test]
+async fn a_goodbye_after_a_part_is_the_reason_for_the_rest() {
+    let script = "S: 220 mx.example LMTP
+        C: LHLO localhost
+        S: 250-mx.example\nS: 250 LIMITS RCPTMAX=2
+        C: MAIL FROM:<ada@a.example>\nS: 250 ok
+        C: RCPT TO:<a@b.example>\nS: 250 ok
+        C: RCPT TO:<b@b.example>\nS: 250 ok
+        C: DATA\nS: 354 go\nR: message
+        S: 250 2.0.0 a has it
+        S: 421 4.3.2 shutting down";
+    with(script, async |stream| {
+        let mut client = Client::over(stream, endpoint(), Config::lmtp()).await.unwrap();
+        let to = ["a@b.example", "b@b.example", "c@b.example"];
+        let sent = client.send(&Envelope::new("ada@a.example", to).unwrap(), "1\r\n").await.unwrap();
+        let told: Vec<_> = sent
+            .refused
+            .iter()
+            .map(|it| (it.recipient.to_string(), it.outcome, it.error.refused().unwrap().text.to_string()))
+            .collect();
+        let down = "shutting down".to_owned();
+        let expected = [("<b@b.example>", Outcome::Refused), ("<c@b.example>", Outcome::NotSent)];
+        assert_eq!(told, expected.map(|(to, outcome)| (to.to_owned(), outcome, down.clone())));
+        assert!(!client.is_usable());
+    })
+    .await;
+}
+
+/// A stream whose messages are not there yet holds up no answer, and one that is there is begun at once.
+#[tokio::test]
+async fn messages_of_a_stream_are_sent_as_they_come() {
+    let to = || Envelope::new("ada@a.example", ["b@b.example"]).unwrap();
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(8);
+    let (told, kept) = against(
+        |server| server,
+        (usize::MAX, usize::MAX),
+        async |stream| {
+            let mut client = smtp(stream).await.unwrap();
+            let queue = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
+            let mut sending = client.send_stream(queue);
+            let mut told = 0;
+            for subject in ["Subject: 1\r\n", "Subject: 2\r\n", "Subject: 3\r\n"] {
+                sender.send((to(), subject)).await.unwrap();
+                // The answer comes, though no other message does.
+                let _ = sending.next().await.unwrap().unwrap();
+                told += 1;
+            }
+            // Dropped while it waits for a message, it is as before.
+            for _ in 0..3 {
+                assert!(poll_times(sending.next(), 0).await.is_none());
+                tokio::task::yield_now().await;
+            }
+            sender.send((to(), "Subject: 4\r\n")).await.unwrap();
+            sender.send((to(), "Subject: 5\r\n")).await.unwrap();
+            drop(sender);
+            while let Some(result) = sending.next().await {
+                let _ = result.unwrap();
+                told += 1;
+            }
+            assert!(client.is_usable());
+            client.quit().await.unwrap();
+            told
+        },
+    )
+    .await;
+    assert_eq!((told, kept.len()), (5, 5));
+}
+
+/// Of a stream, one message at most is taken before the one before it is answered.
+#[tokio::test]
+async fn a_stream_is_taken_from_by_one_ahead() {
+    let taken = std::cell::Cell::new(0);
+    let script = smtp_script(
+        "C: MAIL FROM:<ada@a.example>\nC: RCPT TO:<b@b.example>\nC: DATA
+        S: 250 ok\nS: 250 ok\nS: 354 go\nR: message
+        wait",
+    );
+    with(&script, async |stream| {
+        let mut client = smtp(stream).await.unwrap();
+        let messages = (0..100).map(|_| {
+            taken.set(taken.get() + 1);
+            (Envelope::new("ada@a.example", ["b@b.example"]).unwrap(), "1\r\n")
+        });
+        let mut sending = client.send_all(messages);
+        for _ in 0..50 {
+            assert!(poll_times(sending.next(), 0).await.is_none());
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(taken.get(), 2);
 }

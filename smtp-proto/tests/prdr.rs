@@ -65,6 +65,27 @@ fn each_recipient_has_a_reply() {
     assert!(try_feed(&mut client, b"353 look\r\n").is_err());
 }
 
+/// What one MAIL asks for is not asked for by the next, even if that is given before the answer.
+#[test]
+fn it_is_asked_for_of_each_message() {
+    for first in [true, false] {
+        let (mut client, ..) = sent(first, 1);
+        let mail = Mail::new(mailbox("a@b.example")).with_prdr(!first);
+        client.send(Command::Mail(mail)).unwrap();
+        let answered = try_feed(&mut client, b"353 look\r\n250 yes\r\n250 done\r\n");
+        assert_eq!(answered.is_ok(), first);
+        if first {
+            client.send(Command::Rcpt(Rcpt::new(mailbox("c@d.example")))).unwrap();
+            client.send(Command::Data).unwrap();
+            drain(&mut client);
+            feed(&mut client, b"250 ok\r\n250 ok\r\n354 go\r\n");
+            client.finish_body().unwrap();
+            drain(&mut client);
+            assert!(try_feed(&mut client, b"353 look\r\n").is_err());
+        }
+    }
+}
+
 fn served(prdr: &str, answer: impl Fn(&mut server::Connection, &[Ticket], Ticket)) -> String {
     let config =
         server_config().with_capabilities([Capability::Prdr, Capability::EnhancedStatusCodes]).unwrap();

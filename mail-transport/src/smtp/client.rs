@@ -213,6 +213,8 @@ pub struct Client {
     pub(super) refused: Vec<RefusedRecipient>,
     /// The last message came as far as its MAIL.
     pub(super) begun: bool,
+    /// What became of it, once that is known.
+    pub(super) told: Option<Outcome>,
     /// BDAT may be used for what DATA can send, too.
     pub(super) chunking: bool,
     pub(super) settings: Settings,
@@ -226,7 +228,7 @@ impl Client {
         let session = Session::over(stream, endpoint, machine);
         let chunking = config.chunking && config.bare_newline == mailwire_core::dot::BareNewline::Refuse;
         let settings = Settings::from(&config);
-        let mut client = Self { session, refused: Vec::new(), begun: false, chunking, settings };
+        let mut client = Self { session, refused: Vec::new(), begun: false, told: None, chunking, settings };
         client.greet().await?;
         if let Some(credentials) = &config.credentials {
             client.session.enter(Phase::Login);
@@ -309,7 +311,11 @@ impl Client {
     /// can have accepted it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if self.begun { self.session.machine_ref().outcome() } else { Outcome::NotSent }
+        match self.told {
+            Some(told) => told,
+            None if self.begun => self.session.machine_ref().outcome(),
+            None => Outcome::NotSent,
+        }
     }
 
     /// Takes the recipients of the last message who were refused, each with its reason, if the server took it for
@@ -463,7 +469,9 @@ impl Client {
         self.finish_dropped().await?;
         let begins = matches!(command, Command::Mail(_));
         let (sent, name) = self.put(command)?;
-        self.begun |= begins;
+        if begins {
+            (self.begun, self.told) = (true, None);
+        }
         loop {
             match self.session.event().await? {
                 Event::Reply { ticket, reply, .. } if ticket == sent && reply.is_positive() => {

@@ -129,12 +129,6 @@ impl Envelope {
         self
     }
 
-    /// That with these recipients alone, by their places.
-    pub(super) fn part(&self, recipients: &[usize]) -> Self {
-        let recipients = recipients.iter().filter_map(|&index| self.recipients.get(index)).cloned();
-        Self { mail: self.mail.clone(), recipients: recipients.collect() }
-    }
-
     /// Returns the sender, and what is said about the message.
     #[must_use]
     pub const fn mail(&self) -> &Mail {
@@ -145,10 +139,5 @@ impl Envelope {
     #[must_use]
     pub fn recipients(&self) -> &[Rcpt] {
         &self.recipients
-    }
-
-    /// Whether an address needs SMTPUTF8.
-    pub(super) fn is_international(&self) -> bool {
-        self.mail.is_international() || self.recipients.iter().any(Rcpt::is_international)
     }
 }

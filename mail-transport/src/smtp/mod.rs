@@ -50,6 +50,6 @@ pub use needs::Missing;
 #[cfg(feature = "client")]
 pub use send::{RefusedRecipient, Sent};
 #[cfg(feature = "client")]
-pub use sending::Sending;
+pub use sending::{Messages, Sending};
 #[cfg(feature = "server")]
 pub use server::Server;

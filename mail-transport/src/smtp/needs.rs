@@ -79,13 +79,17 @@ impl Client {
     }
 
     /// Whether the server offers what this transaction needs, and takes it at once.
-    pub(super) fn check_transaction(&self, mail: &Mail, envelope: &Envelope) -> Result<()> {
+    pub(super) fn check_transaction<'r>(
+        &self,
+        mail: &Mail,
+        recipients: impl Iterator<Item = &'r Rcpt>,
+    ) -> Result<()> {
         if mail.parameters().require_tls && !self.session.stream().tls().is_some_and(TlsStream::is_verified) {
             // RFC 8689 section 2.
             let needs = NotOffered::Extension("REQUIRETLS over TLS that is verified");
             return Err(Misuse::NotOffered(needs).into());
         }
-        let recipients = envelope.recipients().iter().map(|rcpt| self.adapted(rcpt, mail.smtp_utf8));
+        let recipients = recipients.map(|rcpt| self.adapted(rcpt, mail.smtp_utf8));
         Ok(self.session.machine_ref().check_transaction(mail, recipients)?)
     }
 

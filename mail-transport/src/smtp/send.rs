@@ -1,7 +1,7 @@
 //! Sending a message.
 
 use mailwire_core::{Misuse, WrongState};
-use mailwire_smtp::{BodyType, Capability, ForwardPath, Mail, Reply, client::Outcome};
+use mailwire_smtp::{BodyType, Capability, ForwardPath, Mail, Rcpt, Reply, client::Outcome};
 
 use super::{Client, Envelope};
 use crate::{Error, Payload, Result};
@@ -51,9 +51,8 @@ impl Client {
     /// Who does not fit into one transaction, by the server's LIMITS ([RFC 9422](https://www.rfc-editor.org/rfc/rfc9422)) or
     /// because it says "too many recipients" ([RFC 5321 section
     /// 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)), gets the message in another one, if it is in
-    /// memory, and who is named twice gets it once; the result is one for all. [`outcome`](Client::outcome) is that of the last
-    /// transaction then, and each
-    /// [`RefusedRecipient`] has one of its own.
+    /// memory, and who is named twice gets it once; the result is one for all, and so is the
+    /// [`outcome`](Client::outcome), while each [`RefusedRecipient`] has one of its own.
     ///
     /// SIZE, BODY=8BITMIME and SMTPUTF8 are given where the message or its addresses need them and
     /// the server offers them. Lines must end in CR LF, unless
@@ -87,26 +86,24 @@ impl Client {
     /// can be used on says [`is_usable`](Client::is_usable), whether the server can have accepted the
     /// message [`outcome`](Client::outcome).
     pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Payload<'_>>) -> Result<Sent> {
-        self.send_in_parts(envelope, message.into()).await
-    }
-
-    /// Sends a message in one transaction.
-    pub(super) async fn send_once(&mut self, envelope: &Envelope, message: Payload<'_>) -> Result<Sent> {
         self.refused.clear();
-        self.begun = false;
-        match self.send_all([(envelope, message)]).next().await {
-            Some(result) => result,
-            None => Err(Error::Closed),
-        }
+        (self.begun, self.told) = (false, None);
+        self.send_all([(envelope, message)]).next().await.unwrap_or(Err(Error::Closed))
     }
 
     /// What is checked before anything is sent: gives MAIL, and whether BDAT sends the message.
-    pub(super) fn prepare(&self, envelope: &Envelope, message: &Payload<'_>) -> Result<(Mail, bool)> {
-        if envelope.recipients().is_empty() {
+    pub(super) fn prepare<'r>(
+        &self,
+        mail: &Mail,
+        recipients: impl Iterator<Item = &'r Rcpt> + Clone,
+        message: &Payload<'_>,
+    ) -> Result<(Mail, bool)> {
+        if recipients.clone().next().is_none() {
             return Err(Misuse::WrongState(WrongState::NoRecipients).into());
         }
-        let mail = self.mail(envelope, message)?;
-        self.check_transaction(&mail, envelope)?;
+        let international = mail.is_international() || recipients.clone().any(Rcpt::is_international);
+        let mail = self.mail(mail, international, message);
+        self.check_transaction(&mail, recipients)?;
         let binary = mail.body == Some(BodyType::BinaryMime);
         if let (Some(pieces), false) = (message.pieces(), binary) {
             self.session.machine_ref().check_pieces(pieces)?;
@@ -122,9 +119,9 @@ impl Client {
             && message.length().is_some_and(|length| length >= LARGE)
     }
 
-    fn mail(&self, envelope: &Envelope, message: &Payload<'_>) -> Result<Mail> {
-        let mut mail = envelope.mail().clone();
-        mail.smtp_utf8 |= envelope.is_international();
+    fn mail(&self, mail: &Mail, international: bool, message: &Payload<'_>) -> Mail {
+        let mut mail = mail.clone();
+        mail.smtp_utf8 |= international;
         let capabilities = self.capabilities();
         if capabilities.has_size() {
             mail.size = message.length();
@@ -138,6 +135,6 @@ impl Client {
             };
         }
         self.adapt_mail(&mut mail);
-        Ok(mail)
+        mail
     }
 }

@@ -1,17 +1,25 @@
 //! Messages one after the other, without a round trip between two of them.
 
-use std::{borrow::Borrow, iter::Fuse};
+use std::{
+    borrow::Borrow,
+    collections::VecDeque,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use mailwire_core::Misuse;
 use mailwire_smtp::{
-    Command, Mail, State,
+    Command, Mail, Reply, State,
     client::{Event, Outcome},
 };
 
 use super::{
     Client, Envelope, Sent,
     client::{name_of, unclaimed},
+    split::{Delivery, Told},
     transaction::{Heard, Transaction},
 };
 use crate::{Error, Payload, Result, payload::unreadable};
@@ -19,28 +27,34 @@ use crate::{Error, Payload, Result, payload::unreadable};
 /// The most bytes of a chunk: a server tells only after one that it cannot take the message.
 const CHUNK: usize = 1024 * 1024;
 
-/// Messages on their way, from [`Client::send_all`].
+/// The most messages that were taken and are not told: one whose answer is due, and the one that is sent meanwhile.
+const AHEAD: usize = 2;
+
+/// Messages on their way, from [`Client::send_all`] or [`Client::send_stream`].
 ///
 /// Dropped before its end, it leaves the client [spent](Error::Spent) if a message was under way. Messages that
-/// were not begun stay in the iterator.
+/// were not begun stay where they come from, but for one that may have been taken.
 #[must_use = "nothing is sent until `next` is called"]
-pub struct Sending<'c, 'm, I: Iterator, E> {
+pub struct Sending<'c, 'm, M, E> {
     client: &'c mut Client,
-    messages: Fuse<I>,
-    /// The message whose end was given, and that is not answered.
-    ended: Option<Transaction<E>>,
-    /// The message after that.
-    current: Option<Message<'m, E>>,
-    /// Why that one was not begun.
-    failed: Option<Error>,
+    messages: M,
+    exhausted: bool,
+    /// Those that were taken and are not told, in their order.
+    deliveries: VecDeque<Delivery<'m, E>>,
+    /// The transaction whose message was given to its end, and is not answered: of the first delivery.
+    ended: Option<Transaction>,
+    /// The one after that: of the last delivery.
+    current: Option<Current<'m>>,
     /// A transaction was left open.
     reset: bool,
+    /// What ended the connection, if that was an answer.
+    over: Option<Error>,
     outcome: Outcome,
 }
 
-/// A message that is under way.
-struct Message<'m, E> {
-    transaction: Transaction<E>,
+/// A transaction that is under way.
+struct Current<'m> {
+    transaction: Transaction,
     mail: Mail,
     payload: Payload<'m>,
     next: Step,
@@ -63,10 +77,27 @@ enum Step {
     Body,
 }
 
-/// What is to be told of a message.
-struct Told {
-    result: Result<Sent>,
-    outcome: Outcome,
+/// Which transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// The one whose message is at its end.
+    Ended,
+    Current,
+}
+
+/// Messages that are all there, for [`Client::send_all`].
+#[derive(Debug, Clone)]
+pub struct Messages<I>(I);
+
+/// Nothing is pinned.
+impl<I> Unpin for Messages<I> {}
+
+impl<I: Iterator> Stream for Messages<I> {
+    type Item = I::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<I::Item>> {
+        Poll::Ready(self.0.next())
+    }
 }
 
 impl Client {
@@ -74,8 +105,9 @@ impl Client {
     /// allows it ([RFC 2920 section 3.1](https://www.rfc-editor.org/rfc/rfc2920#section-3.1)): one round trip for
     /// each, where [`send`](Self::send) needs two.
     ///
-    /// [`Sending::next`] gives the result of each message in their order, all that `send` tells. A message that is
-    /// refused, or that cannot be sent to this server, does not disturb the next one.
+    /// [`Sending::next`] gives the result of each message in their order, all that `send` tells: also a message whose
+    /// recipients need several transactions has one. A message that is refused, or that cannot be sent to this server,
+    /// does not disturb the next one.
     ///
     /// # Examples
     ///
@@ -98,27 +130,63 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn send_all<'m, M, E, P>(&mut self, messages: M) -> Sending<'_, 'm, M::IntoIter, E>
+    pub fn send_all<'m, M, E, P>(&mut self, messages: M) -> Sending<'_, 'm, Messages<M::IntoIter>, E>
     where
         M: IntoIterator<Item = (E, P)>,
         E: Borrow<Envelope>,
         P: Into<Payload<'m>>,
     {
+        self.send_stream(Messages(messages.into_iter()))
+    }
+
+    /// Sends messages as they come, as [`send_all`](Self::send_all) does: one that is there in time is begun together
+    /// with the end of the one before, and none is waited for while an answer is due. One message at most is taken from
+    /// the stream before the one before it is answered.
+    ///
+    /// Any [`Stream`] will do, also the receiving end of a channel of tokio-stream or futures; one that is not [`Unpin`]
+    /// in a [`Box::pin`]. A server ends a connection on which nothing comes for some minutes.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(client: &mut mailwire_transport::smtp::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures_util::stream::unfold;
+    /// use mailwire_transport::smtp::Envelope;
+    ///
+    /// let (sender, receiver) = tokio::sync::mpsc::channel(10);
+    /// sender.send((Envelope::new("ada@example.org", ["bob@example.net"])?, "Subject: One\r\n\r\n1\r\n")).await?;
+    /// drop(sender);
+    /// let queue = unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+    /// let mut sending = client.send_stream(Box::pin(queue));
+    /// while let Some(result) = sending.next().await {
+    ///     println!("{result:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub const fn send_stream<'m, M, E, P>(&mut self, messages: M) -> Sending<'_, 'm, M, E>
+    where
+        M: Stream<Item = (E, P)> + Unpin,
+        E: Borrow<Envelope>,
+        P: Into<Payload<'m>>,
+    {
         Sending {
             client: self,
-            messages: messages.into_iter().fuse(),
+            messages,
+            exhausted: false,
+            deliveries: VecDeque::new(),
             ended: None,
             current: None,
-            failed: None,
             reset: false,
+            over: None,
             outcome: Outcome::NotSent,
         }
     }
 }
 
-impl<'m, I, E, P> Sending<'_, 'm, I, E>
+impl<'m, M, E, P> Sending<'_, 'm, M, E>
 where
-    I: Iterator<Item = (E, P)>,
+    M: Stream<Item = (E, P)> + Unpin,
     E: Borrow<Envelope>,
     P: Into<Payload<'m>>,
 {
@@ -130,37 +198,37 @@ where
     /// Those of [`Client::send`]. After one that ends the connection each message that is left has one, too.
     pub async fn next(&mut self) -> Option<Result<Sent>> {
         loop {
-            if self.ended.is_none() {
-                if let Some(error) = self.failed.take() {
-                    return Some(self.tell(Told::not_sent(error)));
-                }
-                if self.current.is_none() {
-                    if let Err(error) = self.client.finish_dropped().await {
-                        self.messages.next()?;
-                        return Some(self.tell(Told::not_sent(error)));
-                    }
-                    // A transaction whose message was refused before it came may still be open.
-                    let reset = self.reset || self.client.session.machine_ref().state() > State::Ready;
-                    if !self.begin(reset) {
-                        return None;
-                    }
-                    continue;
-                }
+            if self.deliveries.front().is_some_and(Delivery::is_done) {
+                return self.deliveries.pop_front().map(|done| self.tell(done.told()));
             }
-            match self.advance().await {
-                Ok(None) => {}
-                Ok(Some(told)) => {
-                    // This may be what ended the connection.
-                    let closed = self.client.session.machine_ref().is_closed();
-                    return Some(self.tell(told).map_err(|error| match closed {
-                        true => self.client.session.failed(error),
-                        false => error,
-                    }));
+            let waiting = self.deliveries.back().is_some_and(Delivery::is_waiting);
+            let gone_on = match (&self.current, &self.ended) {
+                (None, None) if waiting => self.start_anew().await,
+                (None, Some(_)) if waiting => Ok(self.start()),
+                (None, None) => {
+                    let Some(message) = next_of(&mut self.messages, self.exhausted).await else {
+                        self.exhausted = true;
+                        return None;
+                    };
+                    Ok(self.take(message))
                 }
-                Err(error) => {
-                    let told = self.lost(error);
-                    return Some(self.tell(told));
+                (None, Some(_)) if !self.exhausted && self.deliveries.len() < AHEAD => {
+                    tokio::select! {
+                        biased;
+                        event = self.client.session.event() => event.and_then(|event| self.hear(event)),
+                        message = next_of(&mut self.messages, false) => {
+                            match message {
+                                Some(message) => self.take(message),
+                                None => self.exhausted = true,
+                            }
+                            Ok(())
+                        }
+                    }
                 }
+                _ => self.advance().await,
+            };
+            if let Err(error) = gone_on {
+                self.lost(error);
             }
         }
     }
@@ -174,74 +242,65 @@ where
 
     fn tell(&mut self, told: Told) -> Result<Sent> {
         self.outcome = told.outcome;
+        self.client.told = Some(told.outcome);
+        self.client.refused = told.refused;
         told.result
     }
 
-    /// The connection has come to its end, or must.
-    fn lost(&mut self, error: Error) -> Told {
-        let error = self.client.session.failed(error);
-        let current = self.current.take();
-        let machine = self.client.session.machine_ref();
-        match self.ended.take() {
-            Some(ended) => {
-                self.failed = current.map(|_| error.clone());
-                let outcome = ended.data.map_or(Outcome::NotSent, |data| machine.outcome_of(data));
-                // With PRDR nobody has it before the last reply.
-                if !machine.is_lmtp() {
-                    return Told { result: Err(error), outcome };
-                }
-                let result = ended.lost(error, outcome);
-                let outcome = if result.is_ok() { Outcome::Accepted } else { outcome };
-                Told { result, outcome }
-            }
-            // Answered it is if the server would not take all of it.
-            None if current.is_some_and(|message| message.transaction.mail.is_some()) => {
-                Told { result: Err(error), outcome: machine.outcome() }
-            }
-            None => Told::not_sent(error),
-        }
+    fn take(&mut self, (envelope, payload): (E, P)) {
+        self.deliveries.push_back(Delivery::new(envelope, payload.into()));
     }
 
-    /// Begins the next message, if there is one: with the commands that the machine takes now.
-    fn begin(&mut self, reset: bool) -> bool {
-        let Some((envelope, payload)) = self.messages.next() else { return false };
-        let payload = payload.into();
-        self.client.refused.clear();
-        match self.client.prepare(envelope.borrow(), &payload) {
+    /// Begins a transaction where nothing is under way.
+    async fn start_anew(&mut self) -> Result<()> {
+        if let Err(error) = self.client.finish_dropped().await {
+            self.deliveries.iter_mut().for_each(|delivery| delivery.give_up(&error));
+            return Ok(());
+        }
+        // A transaction whose message was refused before it came may still be open.
+        self.reset |= self.client.session.machine_ref().state() > State::Ready;
+        self.start();
+        Ok(())
+    }
+
+    /// Begins the next transaction of the last delivery, if there is one: with the commands that the machine takes now.
+    fn start(&mut self) {
+        let Some(delivery) = self.deliveries.back_mut() else { return };
+        let Some((mut transaction, payload)) = delivery.next(self.client) else { return };
+        let recipients = (0..).map_while(|at| delivery.recipient(&transaction, at));
+        match self.client.prepare(delivery.envelope().mail(), recipients, &payload) {
             Ok((mail, chunked)) => {
-                let next = if reset { Step::Rset } else { Step::Mail };
-                let transaction = Transaction::new(envelope, chunked);
+                let next = if std::mem::take(&mut self.reset) { Step::Rset } else { Step::Mail };
+                transaction.chunked = chunked;
                 let (piece, ahead) = (Bytes::new(), Bytes::new());
-                self.current = Some(Message { transaction, mail, payload, next, piece, ahead, read: false });
-                self.reset = false;
+                self.current = Some(Current { transaction, mail, payload, next, piece, ahead, read: false });
                 self.give();
             }
-            Err(error) => {
-                self.reset |= reset;
-                self.failed = Some(error);
-            }
+            Err(error) => delivery.conclude(transaction, (Err(error), Outcome::NotSent), false),
         }
-        true
     }
 
-    /// Gives the commands of the current message to the machine, as many as it takes.
+    /// Gives the commands of the current transaction to the machine, as many as it takes.
     fn give(&mut self) {
-        let Some(message) = &mut self.current else { return };
-        if let Err(error) = message.give(self.client) {
-            self.reset |= message.transaction.mail.is_some();
-            self.failed = Some(error);
-            self.current = None;
+        let (Some(current), Some(delivery)) = (&mut self.current, self.deliveries.back()) else { return };
+        if let Err(error) = current.give(delivery, self.client) {
+            let begun = current.transaction.mail.is_some();
+            let error = self.over.clone().unwrap_or(error);
+            if let (Some(current), Some(delivery)) = (self.current.take(), self.deliveries.back_mut()) {
+                self.reset |= begun;
+                delivery.conclude(current.transaction, (Err(error), Outcome::NotSent), false);
+            }
             self.client.session.release();
         }
     }
 
     /// The next step: an event, or a part of a message.
-    async fn advance(&mut self) -> Result<Option<Told>> {
+    async fn advance(&mut self) -> Result<()> {
         self.give();
         match &self.current {
-            Some(Message { next: Step::Body, transaction, .. }) if transaction.chunked => self.chunks().await,
-            Some(Message { next: Step::Body, .. }) => self.body().await,
-            None if self.ended.is_none() => Ok(None),
+            Some(Current { next: Step::Body, transaction, .. }) if transaction.chunked => self.chunks().await,
+            Some(Current { next: Step::Body, .. }) => self.body().await,
+            None if self.ended.is_none() => Ok(()),
             _ => {
                 let event = self.client.session.event().await?;
                 self.hear(event)
@@ -249,119 +308,175 @@ where
         }
     }
 
-    fn hear(&mut self, event: Event) -> Result<Option<Told>> {
+    fn hear(&mut self, event: Event) -> Result<()> {
         let event = match &mut self.ended {
             Some(ended) => match ended.hear(event)? {
                 Heard::Unclaimed(event) => event,
                 heard => {
-                    let told = self.told(heard);
-                    if told.is_some() {
-                        self.ended = None;
-                    }
-                    return Ok(told);
+                    self.heard(Which::Ended, heard);
+                    return Ok(());
                 }
             },
             None => event,
         };
         let heard = match &mut self.current {
-            Some(message) => message.transaction.hear(event)?,
+            Some(current) => current.transaction.hear(event)?,
             None => Heard::Unclaimed(event),
         };
         match heard {
-            Heard::Unclaimed(event) => unclaimed(event).map(|()| None),
+            Heard::Unclaimed(event) => return unclaimed(event),
             Heard::Requested => {
-                if let Some(message) = &mut self.current {
-                    message.next = Step::Body;
+                if let Some(current) = &mut self.current {
+                    current.next = Step::Body;
                 }
-                Ok(None)
             }
-            heard => {
-                let told = self.told(heard);
-                if told.is_some() {
-                    self.give_up();
-                }
-                Ok(told)
-            }
+            heard => self.heard(Which::Current, heard),
         }
+        Ok(())
     }
 
-    fn told(&mut self, heard: Heard) -> Option<Told> {
+    fn heard(&mut self, which: Which, heard: Heard) {
         match heard {
-            Heard::Sent(sent) => Some(Told { result: Ok(sent), outcome: Outcome::Accepted }),
-            Heard::Failed(error, outcome) => {
-                let transaction = self.ended.as_mut().or(self.current.as_mut().map(|it| &mut it.transaction));
-                self.client.refused =
-                    transaction.map(|it| std::mem::take(&mut it.refused)).unwrap_or_default();
-                Some(Told { result: Err(error), outcome })
-            }
-            Heard::Unclaimed(_) | Heard::GoOn | Heard::Requested => None,
+            Heard::Sent(reply) => self.conclude(which, Ok(reply), Outcome::Accepted),
+            Heard::Failed(error, outcome) => self.conclude(which, Err(error), outcome),
+            Heard::Unclaimed(_) | Heard::GoOn | Heard::Requested => {}
         }
     }
 
-    /// The current message is not sent to its end, and nothing of it is half given.
-    fn give_up(&mut self) {
-        self.reset |= self.current.take().is_some_and(|message| message.transaction.chunked);
-        self.client.session.release();
+    /// It is known what became of a transaction.
+    fn conclude(&mut self, which: Which, result: Result<Reply>, outcome: Outcome) {
+        let transaction = match which {
+            Which::Ended => self.ended.take(),
+            // It is not sent to its end, and nothing of it is half given.
+            Which::Current => self.current.take().map(|current| {
+                self.reset |= current.transaction.chunked;
+                self.client.session.release();
+                current.transaction
+            }),
+        };
+        let Some(transaction) = transaction else { return };
+        // This may be what ended the connection.
+        let closed = self.client.session.machine_ref().is_closed();
+        let result = match (result, transaction.goodbye()) {
+            (Err(error), _) if closed => {
+                let error = self.client.session.failed(error);
+                self.over = Some(error.clone());
+                Err(error)
+            }
+            (Ok(reply), Some(goodbye)) if closed => {
+                self.over = Some(self.client.session.failed(goodbye.clone()));
+                Ok(reply)
+            }
+            (result, _) => result,
+        };
+        let delivery = match which {
+            Which::Ended => self.deliveries.front_mut(),
+            Which::Current => self.deliveries.back_mut(),
+        };
+        if let Some(delivery) = delivery {
+            delivery.conclude(transaction, (result, outcome), closed);
+        }
     }
 
-    /// The message by DATA, then the commands of the next, then its end: all in one group.
-    async fn body(&mut self) -> Result<Option<Told>> {
+    /// The connection has come to its end, or must.
+    fn lost(&mut self, error: Error) {
+        let error = self.client.session.failed(error);
+        let error = self.over.clone().unwrap_or(error);
+        let machine = self.client.session.machine_ref();
+        let mut current = match (&self.ended, &self.current) {
+            // Answered it is if the server would not take all of it.
+            (None, Some(current)) if current.transaction.mail.is_some() => machine.outcome(),
+            _ => Outcome::NotSent,
+        };
+        if let (Some(mut ended), Some(delivery)) = (self.ended.take(), self.deliveries.front_mut()) {
+            let outcome = ended.data.map_or(Outcome::NotSent, |data| machine.outcome_of(data));
+            // With PRDR nobody has it before the last reply.
+            let result =
+                if machine.is_lmtp() { ended.lost(error.clone(), outcome) } else { Err(error.clone()) };
+            let outcome = if result.is_ok() { Outcome::Accepted } else { outcome };
+            delivery.conclude(ended, (result, outcome), true);
+            current = Outcome::NotSent;
+        }
+        if let (Some(under_way), Some(delivery)) = (self.current.take(), self.deliveries.back_mut()) {
+            delivery.conclude(under_way.transaction, (Err(error.clone()), current), true);
+        }
+        self.deliveries.iter_mut().for_each(|delivery| delivery.give_up(&error));
+    }
+
+    /// The message by DATA, then the commands of the next transaction, then its end: all in one group.
+    async fn body(&mut self) -> Result<()> {
         let session = &mut self.client.session;
-        let Some(message) = &mut self.current else { return Ok(None) };
+        let Some(current) = &mut self.current else { return Ok(()) };
         loop {
-            while !message.piece.is_empty() {
-                session.machine().send_body(&mut message.piece)?;
+            while !current.piece.is_empty() {
+                session.machine().send_body(&mut current.piece)?;
                 // Written until the machine has room again; a reply that comes now is a refusal.
                 while let Some(event) = session.next().await? {
-                    match message.transaction.hear(event)? {
+                    match current.transaction.hear(event)? {
                         Heard::Failed(error, _) => return Err(error),
                         Heard::Unclaimed(event) => unclaimed(event)?,
                         _ => {}
                     }
                 }
             }
-            message.piece = message.payload.next(u64::MAX).await.map_err(unreadable)?;
-            if message.piece.is_empty() {
+            current.piece = current.payload.next(u64::MAX).await.map_err(unreadable)?;
+            if current.piece.is_empty() {
                 break;
             }
         }
-        self.end(false);
+        self.end(false).await;
         if let Err(reason) = self.client.session.machine().finish_body() {
             self.client.session.hold();
             return Err(reason.into());
         }
-        Ok(None)
+        Ok(())
     }
 
-    /// The current message is at its end: the next one begins.
-    fn end(&mut self, reset: bool) {
-        self.ended = self.current.take().map(|message| message.transaction.at_its_end());
-        self.begin(reset);
+    /// The current message is at its end: the next transaction begins, if it is there. This does not wait, so that a call
+    /// cannot be dropped here.
+    async fn end(&mut self, reset: bool) {
+        self.ended = self.current.take().map(|current| current.transaction.at_its_end());
+        self.reset |= reset;
+        if let (Some(ended), Some(delivery)) = (&mut self.ended, self.deliveries.back_mut()) {
+            delivery.at_its_end(ended);
+        }
+        let waiting = self.deliveries.back().is_some_and(Delivery::is_waiting);
+        if !waiting && !self.exhausted && self.deliveries.len() < AHEAD {
+            let next = poll_fn(|cx| Poll::Ready(Pin::new(&mut self.messages).poll_next(cx))).await;
+            match next {
+                Poll::Ready(Some(message)) => self.take(message),
+                Poll::Ready(None) => self.exhausted = true,
+                Poll::Pending => {}
+            }
+        }
+        if self.deliveries.back().is_some_and(Delivery::is_waiting) {
+            self.start();
+        }
         if self.current.is_none() {
             self.client.session.release();
         }
     }
 
     /// The message by BDAT.
-    async fn chunks(&mut self) -> Result<Option<Told>> {
+    async fn chunks(&mut self) -> Result<()> {
         loop {
             let session = &mut self.client.session;
-            let Some(message) = &mut self.current else { return Ok(None) };
-            if message.transaction.first_chunk.is_some() {
+            let Some(current) = &mut self.current else { return Ok(()) };
+            if current.transaction.first_chunk.is_some() {
                 while let Some(event) = session.next().await? {
-                    match message.transaction.hear(event)? {
-                        Heard::Failed(error, outcome) => {
-                            self.give_up();
-                            return Ok(Some(Told { result: Err(error), outcome }));
+                    match current.transaction.hear(event)? {
+                        heard @ Heard::Failed(..) => {
+                            self.heard(Which::Current, heard);
+                            return Ok(());
                         }
                         Heard::Unclaimed(event) => unclaimed(event)?,
                         _ => {}
                     }
                 }
             }
-            let given = match message.read_ahead().await {
+            let given = match current.read_ahead().await {
                 Ok(()) => {
-                    let (chunk, last) = message.chunk();
+                    let (chunk, last) = current.chunk();
                     session.machine().send_chunk(chunk, last).map_err(Error::from).map(|it| (it, last))
                 }
                 Err(error) => Err(error),
@@ -370,31 +485,38 @@ where
                 Ok(given) => given,
                 // The server waits for no more than the next command.
                 Err(error) => {
-                    self.give_up();
-                    return Ok(Some(Told::not_sent(error)));
+                    self.conclude(Which::Current, Err(error), Outcome::NotSent);
+                    return Ok(());
                 }
             };
             session.expect(ticket, "BDAT");
-            message.transaction.first_chunk.get_or_insert(ticket);
+            current.transaction.first_chunk.get_or_insert(ticket);
             if last {
-                message.transaction.data = Some(ticket);
-                self.end(true);
-                return Ok(None);
+                current.transaction.data = Some(ticket);
+                self.end(true).await;
+                return Ok(());
             }
         }
     }
 }
 
-impl<E: Borrow<Envelope>> Message<'_, E> {
+/// The next message, once it is there.
+async fn next_of<M: Stream + Unpin>(messages: &mut M, exhausted: bool) -> Option<M::Item> {
+    if exhausted {
+        return None;
+    }
+    poll_fn(|cx| Pin::new(&mut *messages).poll_next(cx)).await
+}
+
+impl Current<'_> {
     /// Gives commands until all are given, or the machine is full.
-    fn give(&mut self, client: &mut Client) -> Result<()> {
+    fn give<E: Borrow<Envelope>>(&mut self, delivery: &Delivery<'_, E>, client: &mut Client) -> Result<()> {
         let transaction = &mut self.transaction;
         loop {
-            let recipients = transaction.envelope.borrow().recipients();
             let command = match self.next {
                 Step::Rset => Command::Rset,
                 Step::Mail => Command::Mail(self.mail.clone()),
-                Step::Rcpt(at) => match recipients.get(at) {
+                Step::Rcpt(at) => match delivery.recipient(transaction, at) {
                     Some(recipient) => {
                         Command::Rcpt(client.adapted(recipient, self.mail.smtp_utf8).into_owned())
                     }
@@ -455,13 +577,7 @@ impl<E: Borrow<Envelope>> Message<'_, E> {
     }
 }
 
-impl Told {
-    const fn not_sent(error: Error) -> Self {
-        Self { result: Err(error), outcome: Outcome::NotSent }
-    }
-}
-
-impl<I: Iterator, E> std::fmt::Debug for Sending<'_, '_, I, E> {
+impl<M, E> std::fmt::Debug for Sending<'_, '_, M, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sending").field("client", &self.client).finish_non_exhaustive()
     }

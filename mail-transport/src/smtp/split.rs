@@ -1,184 +1,236 @@
-//! Messages whose recipients do not go into one transaction.
+//! A message, and what becomes of it in the transactions that its recipients need.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    mem,
+    borrow::Borrow,
+    collections::{BTreeMap, HashSet, VecDeque},
 };
 
-use bytes::Bytes;
 use mailwire_core::{Misuse, NotOffered};
-use mailwire_smtp::{Rcpt, client::Outcome};
+use mailwire_smtp::{Rcpt, Reply, client::Outcome};
 
-use super::{Client, Envelope, RefusedRecipient, Sent};
+use super::{Client, Envelope, RefusedRecipient, Sent, transaction::Transaction};
 use crate::{Error, Payload, Result};
 
 const TOO_MANY: Misuse = Misuse::NotOffered(NotOffered::Limit("RCPTMAX"));
 
-/// What became of the recipients so far.
-#[derive(Default)]
-struct Parts {
-    /// Whom the message was not accepted for, by their places in the envelope.
+/// A message on its way, in as many transactions as its recipients need.
+pub(super) struct Delivery<'m, E> {
+    envelope: E,
+    /// Taken by the transaction that sends it, unless it can be sent again.
+    payload: Option<Payload<'m>>,
+    /// Recipients who wait for a transaction, by their places in the envelope, in order. None before the first one.
+    left: Option<VecDeque<usize>>,
+    /// Transactions that are under way.
+    open: usize,
+    /// Whether there is more than one transaction.
+    split: bool,
+    /// How many recipients go into one, as far as the server has shown.
+    most: usize,
+    /// Whom it was not accepted for, by their places in the envelope.
     refused: BTreeMap<usize, RefusedRecipient>,
-    /// The addresses that it was accepted for.
-    accepted: HashSet<String>,
     /// The reply of the last transaction that was accepted.
-    sent: Option<Sent>,
-    /// The first error of one that was not.
+    sent: Option<Reply>,
+    /// The first error of one that was not, unless another has ended the connection.
     error: Option<Error>,
+    outcome: Outcome,
 }
 
-impl Parts {
-    fn refuse(&mut self, index: usize, recipient: &Rcpt, error: Error, outcome: Outcome) {
-        let refused = RefusedRecipient::new(recipient.to.clone(), error).with_outcome(outcome);
-        self.refused.insert(index, refused);
-    }
+/// What is to be told of a message.
+pub(super) struct Told {
+    pub(super) result: Result<Sent>,
+    pub(super) outcome: Outcome,
+    /// Each recipient who was refused, if it is sent to none.
+    pub(super) refused: Vec<RefusedRecipient>,
 }
 
-impl Client {
-    /// Sends a message in as many transactions as its recipients need.
-    pub(super) async fn send_in_parts(&mut self, envelope: &Envelope, message: Payload<'_>) -> Result<Sent> {
-        let unreachable = self.unreachable(envelope);
-        let machine = self.session.machine_ref();
-        let fits = unreachable.is_empty() && machine.room_for(envelope.recipients()).all(|room| room.is_ok());
-        let Some(pieces) = message.pieces().map(|pieces| pieces.cloned().collect::<Vec<_>>()) else {
-            // It can be read once.
-            return self.send_once(envelope, message).await;
-        };
-        if fits {
-            // Nearly always, and then nearly always accepted at once.
-            let result = self.send_once(envelope, message).await;
-            match &result {
-                Ok(sent) if sent.refused.iter().any(RefusedRecipient::is_for_later) => {}
-                _ => return result,
-            }
-            let all: Vec<usize> = (0..envelope.recipients().len()).collect();
-            let mut parts = Parts::default();
-            let left = self.conclude(envelope, &all, result, &mut parts);
-            return self.send_rest(envelope, left, pieces, parts).await;
+impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
+    pub(super) const fn new(envelope: E, payload: Payload<'m>) -> Self {
+        Self {
+            envelope,
+            payload: Some(payload),
+            left: None,
+            open: 0,
+            split: false,
+            most: usize::MAX,
+            refused: BTreeMap::new(),
+            sent: None,
+            error: None,
+            outcome: Outcome::NotSent,
         }
-        let mut parts = Parts::default();
-        let missing = Misuse::NotOffered(NotOffered::Extension("SMTPUTF8"));
-        for &index in &unreachable {
-            if let Some(recipient) = envelope.recipients().get(index) {
-                parts.refuse(index, recipient, missing.into(), Outcome::NotSent);
-            }
-        }
-        let left =
-            (0..envelope.recipients().len()).filter(|index| !parts.refused.contains_key(index)).collect();
-        self.send_rest(envelope, left, pieces, parts).await
     }
 
-    async fn send_rest(
-        &mut self,
-        envelope: &Envelope,
-        mut left: Vec<usize>,
-        pieces: Vec<Bytes>,
-        mut parts: Parts,
-    ) -> Result<Sent> {
-        // Who is named twice gets it once: a server sees to that within a transaction, but not beyond it.
-        let mut named = mem::take(&mut parts.accepted);
-        left.retain(|&index| {
-            envelope.recipients().get(index).is_some_and(|rcpt| named.insert(rcpt.to.to_string()))
-        });
-        while !left.is_empty() {
-            let (now, later) = self.part(envelope, mem::take(&mut left), &mut parts);
-            if now.is_empty() {
+    pub(super) fn envelope(&self) -> &Envelope {
+        self.envelope.borrow()
+    }
+
+    /// The recipient of a transaction, or none after the last.
+    pub(super) fn recipient(&self, transaction: &Transaction, at: usize) -> Option<&Rcpt> {
+        self.envelope().recipients().get(transaction.place(at)?)
+    }
+
+    /// Whether there are recipients who wait for a transaction.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.left.as_ref().is_none_or(|left| !left.is_empty())
+    }
+
+    /// Whether nothing more will become of it.
+    pub(super) fn is_done(&self) -> bool {
+        self.open == 0 && !self.is_waiting()
+    }
+
+    /// The next transaction, with the message, if anybody is left for one.
+    pub(super) fn next(&mut self, client: &Client) -> Option<(Transaction, Payload<'m>)> {
+        let all = self.envelope().recipients().len();
+        if self.left.is_none() {
+            self.left = Some(VecDeque::new());
+            let unreachable = client.unreachable(self.envelope());
+            let machine = client.session.machine_ref();
+            let fits = unreachable.is_empty()
+                && machine.room_for(self.envelope().recipients()).all(|room| room.is_ok());
+            // What can be read once is sent once, or not at all.
+            if fits || !self.payload.as_ref().is_some_and(Payload::is_in_memory) {
+                self.open += 1;
+                return Some((Transaction::new(None, all), self.payload()?));
+            }
+            let missing = Misuse::NotOffered(NotOffered::Extension("SMTPUTF8"));
+            for &index in &unreachable {
+                self.refuse(index, missing.into(), Outcome::NotSent);
+            }
+            let left: Vec<_> = (0..all).filter(|index| !self.refused.contains_key(index)).collect();
+            self.leave(left, HashSet::new());
+        }
+        let part = self.part(client);
+        if part.is_empty() {
+            return None;
+        }
+        self.open += 1;
+        let count = part.len();
+        Some((Transaction::new(Some(part), count), self.payload()?))
+    }
+
+    fn payload(&mut self) -> Option<Payload<'m>> {
+        let again = self.payload.as_ref().and_then(Payload::again);
+        again.or_else(|| self.payload.take())
+    }
+
+    /// These have to wait for another transaction. Who is named twice gets the message once: a server sees to that within a
+    /// transaction, but not beyond it.
+    fn leave(&mut self, places: Vec<usize>, mut named: HashSet<String>) {
+        self.split = true;
+        let recipients = self.envelope.borrow().recipients();
+        let new = |index: &usize| recipients.get(*index).is_some_and(|it| named.insert(it.to.to_string()));
+        self.left = Some(places.into_iter().filter(new).collect());
+    }
+
+    /// A transaction has come to the end of the message: who was one too many is tried in the next.
+    pub(super) fn at_its_end(&mut self, transaction: &mut Transaction) {
+        if self.payload.is_none() {
+            return;
+        }
+        let mut named = HashSet::new();
+        let recipients = self.envelope.borrow().recipients();
+        let split_off =
+            transaction.split_off(|place| named.extend(recipients.get(place).map(|it| it.to.to_string())));
+        let Some((room, later)) = split_off else { return };
+        // Who was taken out was told before those who wait.
+        self.most = self.most.min(room.max(1));
+        let waiting = self.left.take().unwrap_or_default();
+        self.leave(later.into_iter().chain(waiting).collect(), named);
+    }
+
+    /// Those who go into the next transaction together. Who goes into none is refused.
+    fn part(&mut self, client: &Client) -> Vec<usize> {
+        let recipients = self.envelope.borrow().recipients();
+        let mut left = self.left.take().unwrap_or_default();
+        let mut part = Vec::new();
+        let mut beyond = Vec::new();
+        let waiting = left.iter().filter_map(|&index| recipients.get(index));
+        let mut rooms = client.session.machine_ref().room_for(waiting);
+        let mut taken = 0;
+        for &index in &left {
+            if part.len() >= self.most {
                 break;
             }
-            let part = envelope.part(&now);
-            let result = self.send_once(&part, Payload::from_pieces(pieces.iter().cloned())).await;
-            left = self.conclude(envelope, &now, result, &mut parts);
-            left.extend(later);
-            left.sort_unstable();
-            if !self.is_usable() {
-                let error = parts.error.clone().unwrap_or(Error::Closed);
-                for index in mem::take(&mut left) {
-                    if let Some(recipient) = envelope.recipients().get(index) {
-                        parts.refuse(index, recipient, error.clone(), Outcome::NotSent);
-                    }
+            match rooms.next() {
+                Some(Ok(())) => part.push(index),
+                Some(Err(TOO_MANY)) | None => break,
+                Some(Err(limit)) => beyond.push((index, limit)),
+            }
+            taken += 1;
+        }
+        drop(rooms);
+        left.drain(..taken);
+        self.left = Some(left);
+        for (index, limit) in beyond {
+            self.refuse(index, limit.into(), Outcome::NotSent);
+        }
+        // Not one has room: there is no use in asking again.
+        if part.is_empty() {
+            for index in self.left.take().unwrap_or_default() {
+                self.refuse(index, TOO_MANY.into(), Outcome::NotSent);
+            }
+            self.left = Some(VecDeque::new());
+        }
+        part
+    }
+
+    fn refuse(&mut self, index: usize, error: Error, outcome: Outcome) {
+        if let Some(recipient) = self.envelope.borrow().recipients().get(index) {
+            let refused = RefusedRecipient::new(recipient.to.clone(), error).with_outcome(outcome);
+            self.refused.insert(index, refused);
+        }
+    }
+
+    /// Takes down what became of a transaction; `closed` says that the connection has ended with it.
+    pub(super) fn conclude(
+        &mut self,
+        mut transaction: Transaction,
+        (result, outcome): (Result<Reply>, Outcome),
+        closed: bool,
+    ) {
+        self.open -= 1;
+        // Of one transaction alone the error says it all.
+        let rest = result.as_ref().err().filter(|_| self.split).map(|error| (error, outcome));
+        for (place, error, outcome) in transaction.refusals(rest) {
+            self.refuse(place, error, outcome);
+        }
+        match result {
+            Ok(reply) => self.sent = Some(reply),
+            Err(error) if closed => self.error = Some(error),
+            Err(error) => drop(self.error.get_or_insert(error)),
+        }
+        self.outcome = match (self.outcome, outcome) {
+            (Outcome::Unknown, _) | (_, Outcome::Unknown) => Outcome::Unknown,
+            (Outcome::Refused, Outcome::NotSent) => Outcome::Refused,
+            (_, outcome) => outcome,
+        };
+    }
+
+    /// The connection is over: nobody who waits gets it.
+    pub(super) fn give_up(&mut self, error: &Error) {
+        match self.left.replace(VecDeque::new()) {
+            Some(left) => {
+                for index in left {
+                    self.refuse(index, error.clone(), Outcome::NotSent);
                 }
             }
+            None => self.error = Some(error.clone()),
         }
-        let refused: Vec<_> = parts.refused.into_values().collect();
-        match parts.sent {
-            Some(sent) => Ok(Sent { refused, ..sent }),
+    }
+
+    /// What became of it.
+    pub(super) fn told(self) -> Told {
+        let mut refused: Vec<_> = self.refused.into_values().collect();
+        match self.sent {
+            Some(reply) => {
+                let refused = std::mem::take(&mut refused);
+                Told { result: Ok(Sent { reply, refused }), outcome: Outcome::Accepted, refused: Vec::new() }
+            }
             None => {
                 let first = refused.first().map(|first| first.error.clone());
-                self.refused = refused;
-                Err(parts.error.or(first).unwrap_or(Error::Closed))
+                let error = self.error.or(first).unwrap_or(Error::Closed);
+                Told { result: Err(error), outcome: self.outcome, refused }
             }
         }
-    }
-
-    /// Those who go into the next transaction together, and those after them. Who goes into none is refused.
-    fn part(&self, envelope: &Envelope, left: Vec<usize>, parts: &mut Parts) -> (Vec<usize>, Vec<usize>) {
-        let recipients = envelope.recipients();
-        let rooms =
-            self.session.machine_ref().room_for(left.iter().filter_map(|&index| recipients.get(index)));
-        let (mut now, mut later) = (Vec::new(), Vec::new());
-        for (&index, room) in left.iter().zip(rooms) {
-            match (room, recipients.get(index)) {
-                (Ok(()), _) => now.push(index),
-                (Err(TOO_MANY), _) => later.push(index),
-                (Err(limit), Some(recipient)) => {
-                    parts.refuse(index, recipient, limit.into(), Outcome::NotSent)
-                }
-                (Err(_), None) => {}
-            }
-        }
-        (now, later)
-    }
-
-    /// Takes down what became of a transaction with these recipients. Gives those who are to be tried in another.
-    fn conclude(
-        &mut self,
-        envelope: &Envelope,
-        recipients: &[usize],
-        result: Result<Sent>,
-        parts: &mut Parts,
-    ) -> Vec<usize> {
-        let mut left = Vec::new();
-        let (mut accepted, refused) = match result {
-            Ok(mut sent) => {
-                let refused = mem::take(&mut sent.refused);
-                parts.sent = Some(sent);
-                (recipients.iter().copied().collect(), refused)
-            }
-            Err(error) => {
-                let outcome = self.outcome();
-                for &index in recipients {
-                    if let Some(recipient) = envelope.recipients().get(index) {
-                        parts.refuse(index, recipient, error.clone(), outcome);
-                    }
-                }
-                parts.error.get_or_insert(error);
-                (BTreeSet::new(), self.take_refused())
-            }
-        };
-        let mut places = recipients.iter().cycle();
-        for refused in refused {
-            // Refusals come in the order of the recipients: those of RCPT, then those of the message.
-            let same = |index: &&usize| {
-                envelope.recipients().get(**index).is_some_and(|rcpt| rcpt.to == refused.recipient)
-            };
-            let Some(&index) = places.by_ref().take(recipients.len()).find(same) else { continue };
-            if accepted.remove(&index) && refused.is_for_later() {
-                left.push(index);
-            } else {
-                parts.refused.insert(index, refused);
-            }
-        }
-        let accepted = accepted.into_iter().filter_map(|index| envelope.recipients().get(index));
-        parts.accepted.extend(accepted.map(|rcpt| rcpt.to.to_string()));
-        left
-    }
-}
-
-impl RefusedRecipient {
-    /// Whether the server would have had this one in another transaction ([RFC 5321 section
-    /// 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)).
-    fn is_for_later(&self) -> bool {
-        let refused = self.error.refused().filter(|refused| refused.command == "RCPT");
-        refused.and_then(crate::Refused::reply).is_some_and(|reply| reply.is_too_many_recipients())
     }
 }

@@ -1,6 +1,6 @@
-//! The commands of one message, and what the server answers to them.
+//! The commands of one transaction, and what the server answers to them.
 
-use std::{borrow::Borrow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use mailwire_core::Ticket;
 use mailwire_smtp::{
@@ -8,14 +8,17 @@ use mailwire_smtp::{
     client::{Event, Outcome},
 };
 
-use super::{Envelope, RefusedRecipient, Sent, client::refused};
+use super::client::refused;
 use crate::{Error, Result};
 
-/// The commands of a message, and what was answered.
-pub(super) struct Transaction<E> {
-    pub(super) envelope: E,
+/// The commands of a transaction, and what was answered.
+pub(super) struct Transaction {
     /// Whether BDAT sends the message.
     pub(super) chunked: bool,
+    /// Its recipients, by their places in the envelope; without, it is all of them.
+    places: Option<Vec<usize>>,
+    /// How many these are.
+    count: usize,
     pub(super) mail: Option<Ticket>,
     /// Each RCPT, in the order of the envelope.
     pub(super) recipients: Vec<Ticket>,
@@ -30,9 +33,18 @@ pub(super) struct Transaction<E> {
     ended: bool,
     /// The last reply in LMTP or PRDR that accepts it.
     accepted: Option<Reply>,
-    pub(super) refused: Vec<RefusedRecipient>,
+    refused: Vec<Refusal>,
+    /// Those who are to be tried in another transaction.
+    later: BTreeSet<usize>,
     /// The first refusal that is not about a recipient.
     error: Option<Error>,
+}
+
+/// A recipient of a transaction whom the message was not accepted for.
+struct Refusal {
+    at: usize,
+    error: Error,
+    outcome: Outcome,
 }
 
 /// What an event means for a transaction.
@@ -42,16 +54,17 @@ pub(super) enum Heard {
     GoOn,
     /// The message can be sent.
     Requested,
-    Sent(Sent),
+    Sent(Reply),
     /// It is not sent, or not accepted; the connection is as before.
     Failed(Error, Outcome),
 }
 
-impl<E: Borrow<Envelope>> Transaction<E> {
-    pub(super) const fn new(envelope: E, chunked: bool) -> Self {
+impl Transaction {
+    pub(super) const fn new(places: Option<Vec<usize>>, count: usize) -> Self {
         Self {
-            envelope,
-            chunked,
+            chunked: false,
+            places,
+            count,
             mail: None,
             recipients: Vec::new(),
             answered: 0,
@@ -61,7 +74,16 @@ impl<E: Borrow<Envelope>> Transaction<E> {
             ended: false,
             accepted: None,
             refused: Vec::new(),
+            later: BTreeSet::new(),
             error: None,
+        }
+    }
+
+    /// The place in the envelope of a recipient, or none after the last.
+    pub(super) fn place(&self, at: usize) -> Option<usize> {
+        match &self.places {
+            Some(places) => places.get(at).copied(),
+            None => (at < self.count).then_some(at),
         }
     }
 
@@ -77,7 +99,7 @@ impl<E: Borrow<Envelope>> Transaction<E> {
     pub(super) fn hear(&mut self, event: Event) -> Result<Heard> {
         Ok(match event {
             Event::Reply { ticket, reply, .. } if Some(ticket) == self.data => self.answered(reply),
-            Event::Reply { ticket, reply, .. } => return self.early(ticket, reply),
+            Event::Reply { ticket, reply, .. } => return self.early(ticket, &reply),
             Event::BodyRequested { ticket, .. } if Some(ticket) == self.data => Heard::Requested,
             Event::NoRecipients { ticket, reply, .. } if Some(ticket) == self.data => self.not_wanted(&reply),
             Event::NotSent { ticket, reason, .. } if Some(ticket) == self.data => {
@@ -97,7 +119,7 @@ impl<E: Borrow<Envelope>> Transaction<E> {
     }
 
     /// A reply to MAIL, RCPT, or a chunk that is not the last. After 421 there will be no other.
-    fn early(&mut self, ticket: Ticket, reply: Reply) -> Result<Heard> {
+    fn early(&mut self, ticket: Ticket, reply: &Reply) -> Result<Heard> {
         let recipient = self.recipients.binary_search(&ticket).ok();
         let chunk = self.first_chunk.is_some_and(|first| ticket >= first)
             && self.data.is_none_or(|last| ticket < last);
@@ -105,25 +127,25 @@ impl<E: Borrow<Envelope>> Transaction<E> {
             Some(_) => "RCPT",
             None if self.mail == Some(ticket) => "MAIL",
             None if chunk => "BDAT",
-            None if reply.code() == ReplyCode::UNAVAILABLE => return Err(refused("RCPT", &reply)),
+            None if reply.code() == ReplyCode::UNAVAILABLE => return Err(refused("RCPT", reply)),
             None => return Ok(Heard::GoOn),
         };
-        let error = (!reply.is_positive()).then(|| refused(command, &reply));
+        let error = (!reply.is_positive()).then(|| refused(command, reply));
         if let (Some(error), true) = (&error, reply.code() == ReplyCode::UNAVAILABLE) {
             return Err(error.clone());
         }
         if let Some(at) = recipient {
             self.answered += 1;
-            if let (Some(error), Some(recipient)) = (error, self.envelope.borrow().recipients().get(at)) {
-                self.settled.insert(at);
-                self.refused.push(RefusedRecipient::new(recipient.to.clone(), error));
+            if let Some(error) = error {
+                self.refuse(at, error);
             }
-            let all = self.envelope.borrow().recipients().len();
-            return Ok(match (self.chunked && self.answered == all, self.refused.len() == all) {
-                (false, _) => Heard::GoOn,
-                (true, false) => Heard::Requested,
-                (true, true) => self.not_wanted(&reply),
-            });
+            return Ok(
+                match (self.chunked && self.answered == self.count, self.refused.len() == self.count) {
+                    (false, _) => Heard::GoOn,
+                    (true, false) => Heard::Requested,
+                    (true, true) => self.not_wanted(reply),
+                },
+            );
         }
         match error {
             Some(error) if chunk && !self.ended => return Ok(Heard::Failed(error, Outcome::Refused)),
@@ -131,6 +153,11 @@ impl<E: Borrow<Envelope>> Transaction<E> {
             None => {}
         }
         Ok(Heard::GoOn)
+    }
+
+    fn refuse(&mut self, at: usize, error: Error) {
+        self.settled.insert(at);
+        self.refused.push(Refusal { at, error, outcome: Outcome::Refused });
     }
 
     /// Nobody gets it. The first refusal is the reason for those after it.
@@ -146,7 +173,7 @@ impl<E: Borrow<Envelope>> Transaction<E> {
     /// The answer to the message, or a refusal of DATA.
     fn answered(&mut self, reply: Reply) -> Heard {
         if self.ended && reply.is_positive() {
-            return Heard::Sent(Sent { reply, refused: std::mem::take(&mut self.refused) });
+            return Heard::Sent(reply);
         }
         if self.ended {
             self.refused.clear();
@@ -161,16 +188,14 @@ impl<E: Borrow<Envelope>> Transaction<E> {
         if reply.is_positive() {
             self.accepted = Some(reply);
         } else if let Ok(at) = recipient {
-            let error = refused(self.command(), &reply);
-            let recipient = self.envelope.borrow().recipients().get(at);
-            self.refused.extend(recipient.map(|it| RefusedRecipient::new(it.to.clone(), error)));
+            self.refuse(at, refused(self.command(), &reply));
         }
         match (last, self.accepted.take()) {
             (false, accepted) => {
                 self.accepted = accepted;
                 Heard::GoOn
             }
-            (true, Some(reply)) => Heard::Sent(Sent { reply, refused: std::mem::take(&mut self.refused) }),
+            (true, Some(reply)) => Heard::Sent(reply),
             (true, None) => Heard::Failed(self.first_refusal().unwrap_or(Error::Closed), Outcome::Refused),
         }
     }
@@ -178,15 +203,60 @@ impl<E: Borrow<Envelope>> Transaction<E> {
     /// What a lost connection leaves of a message by LMTP: one that was accepted for somebody is sent, and what became of it for
     /// those whose answers did not come is unknown ([RFC 2033 section
     /// 5](https://www.rfc-editor.org/rfc/rfc2033#section-5)).
-    pub(super) fn lost(self, error: Error, outcome: Outcome) -> Result<Sent> {
-        let Some(reply) = self.accepted else { return Err(error) };
-        let mut refused = self.refused;
-        for (at, recipient) in self.envelope.borrow().recipients().iter().enumerate() {
-            if !self.settled.contains(&at) {
-                let lost = RefusedRecipient::new(recipient.to.clone(), error.clone());
-                refused.push(lost.with_outcome(outcome));
-            }
+    pub(super) fn lost(&mut self, error: Error, outcome: Outcome) -> Result<Reply> {
+        let Some(reply) = self.accepted.take() else { return Err(error) };
+        let unsettled: Vec<_> = (0..self.count).filter(|at| !self.settled.contains(at)).collect();
+        let lost = unsettled.into_iter().map(|at| Refusal { at, error: error.clone(), outcome });
+        self.refused.extend(lost);
+        Ok(reply)
+    }
+
+    /// Takes out those whom the server would have in another transaction, and tells how many there are before the first
+    /// of them ([RFC 5321 section 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)). The others,
+    /// by their places, are `named`.
+    pub(super) fn split_off(&mut self, mut named: impl FnMut(usize)) -> Option<(usize, Vec<usize>)> {
+        if !self.refused.iter().any(Refusal::is_for_later) {
+            return None;
         }
-        Ok(Sent { reply, refused })
+        let (later, refused): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.refused).into_iter().partition(Refusal::is_for_later);
+        self.refused = refused;
+        self.later = later.iter().map(|refusal| refusal.at).collect();
+        let not_in: BTreeSet<_> = self.refused.iter().map(|refusal| refusal.at).collect();
+        for at in (0..self.count).filter(|at| !self.later.contains(at) && !not_in.contains(at)) {
+            self.place(at).map(&mut named);
+        }
+        let places = self.later.iter().filter_map(|at| self.place(*at)).collect();
+        Some((*self.later.first()?, places))
+    }
+
+    /// The goodbye among the refusals, if there is one: 421 in place of an answer for a recipient.
+    pub(super) fn goodbye(&self) -> Option<&Error> {
+        let last = &self.refused.last()?.error;
+        last.refused().is_some_and(crate::Refused::is_goodbye).then_some(last)
+    }
+
+    /// The refusals of recipients, by their places in the envelope; with `rest` for each of those who have none.
+    pub(super) fn refusals(&mut self, rest: Option<(&Error, Outcome)>) -> Vec<(usize, Error, Outcome)> {
+        let refused = std::mem::take(&mut self.refused);
+        let mut all = Vec::with_capacity(refused.len());
+        if let Some((error, outcome)) = rest {
+            let known: BTreeSet<_> = refused.iter().map(|refusal| refusal.at).collect();
+            let rest = (0..self.count).filter(|at| !known.contains(at) && !self.later.contains(at));
+            all.extend(rest.filter_map(|at| Some((self.place(at)?, error.clone(), outcome))));
+        }
+        let own = refused
+            .into_iter()
+            .filter_map(|Refusal { at, error, outcome }| self.place(at).map(|place| (place, error, outcome)));
+        all.extend(own);
+        all
+    }
+}
+
+impl Refusal {
+    /// Whether the server would have had this one in another transaction.
+    fn is_for_later(&self) -> bool {
+        let refused = self.error.refused().filter(|refused| refused.command == "RCPT");
+        refused.and_then(crate::Refused::reply).is_some_and(|reply| reply.is_too_many_recipients())
     }
 }

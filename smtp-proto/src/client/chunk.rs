@@ -90,7 +90,7 @@ impl Machine {
     /// Writes the bytes of a BDAT command, whose line was written.
     pub(super) fn write_chunk(&mut self, ticket: Ticket, rules: Rules, last: bool) {
         self.output.append(self.session.chunks.pop_front().unwrap_or_default());
-        let command = InFlight { ticket, rules, part: Part::Chunk, end: self.output.mark() };
+        let command = InFlight { ticket, rules, part: Part::Chunk, prdr: false, end: self.output.mark() };
         match last {
             true => self.await_verdict(command),
             false => self.session.in_flight.push_back(command),

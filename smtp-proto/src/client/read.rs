@@ -332,7 +332,7 @@ impl Machine {
             }
             (Part::Message, _)
                 if reply.code() == ReplyCode::RECIPIENT_REPLIES_FOLLOW
-                    && self.session.prdr
+                    && self.session.transaction.prdr
                     && !self.session.transaction.recipients.is_empty() =>
             {
                 // That of the message comes after them, and nothing before it: each has one.

@@ -229,7 +229,6 @@ impl Session {
             self.counts.mail();
             self.smtp_utf8 = mail.smtp_utf8;
             self.binary = mail.body == Some(BodyType::BinaryMime);
-            self.prdr |= mail.parameters().prdr;
             self.given = Given::Nothing;
             // A message that was answered is the last one no more.
             match self.progress {
@@ -284,7 +283,9 @@ impl Session {
                 return Err(Error::Unexpected { what: "a success to DATA before the message", offset: 0 });
             }
             Effect::Data => self.answered(false),
-            Effect::Mail | Effect::Reset if accepted => self.transaction = Transaction::default(),
+            Effect::Mail | Effect::Reset if accepted => {
+                self.transaction = Transaction { prdr: command.prdr, ..Transaction::default() };
+            }
             Effect::Rcpt if accepted && self.state.is_in_transaction() => {
                 self.transaction.recipients.push(command.ticket);
             }

@@ -59,7 +59,8 @@ impl Machine {
                 self.write_chunk(ticket, rules, last);
                 continue;
             }
-            self.session.in_flight.push_back(InFlight { ticket, rules, part: Part::Line, end });
+            let prdr = matches!(&command, Command::Mail(mail) if mail.parameters().prdr);
+            self.session.in_flight.push_back(InFlight { ticket, rules, part: Part::Line, prdr, end });
         }
     }
 

@@ -87,6 +87,8 @@ pub(super) struct InFlight {
     pub(super) ticket: Ticket,
     pub(super) rules: Rules,
     pub(super) part: Part,
+    /// MAIL that asks for PRDR.
+    pub(super) prdr: bool,
     /// Where that ends in the output: no reply to it can come before it was written to the stream.
     pub(super) end: OutputMark,
 }
@@ -203,8 +205,6 @@ pub(super) struct Session {
     pub(super) smtp_utf8: bool,
     /// It has BODY=BINARYMIME.
     pub(super) binary: bool,
-    /// A MAIL was taken for sending that has PRDR.
-    pub(super) prdr: bool,
     /// That of the AUTH command that was written.
     pub(super) exchange: Option<Exchange>,
 }
@@ -214,6 +214,8 @@ pub(super) struct Session {
 pub(super) struct Transaction {
     /// The RCPTs that it accepted.
     pub(super) recipients: Vec<Ticket>,
+    /// Its MAIL asked for PRDR.
+    pub(super) prdr: bool,
     /// LMTP: it has accepted the message for one of them.
     pub(super) delivered: bool,
     /// It has refused a chunk: nothing but RSET ends this well.
@@ -242,7 +244,6 @@ impl Session {
             counts: Counts::default(),
             smtp_utf8: false,
             binary: false,
-            prdr: false,
             exchange: None,
         }
     }

@@ -228,8 +228,12 @@ impl EnvelopeId {
 }
 
 impl Value for EnvelopeId {
+    /// It is not empty: though `xtext` can be, the value of a parameter cannot (RFC 5321 section 4.1.2), and there has to
+    /// be one (RFC 3461 section 4.4).
+    ///
     /// ```abnf
     /// envid-parameter = "ENVID=" xtext
+    /// esmtp-value     = 1*(%d33-60 / %d62-126)
     /// ```
     fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         read_xtext(cursor, ENVELOPE_ID).map(Self::unchecked)

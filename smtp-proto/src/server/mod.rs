@@ -59,6 +59,7 @@ mod chunk;
 mod config;
 mod event;
 mod read;
+mod recipients;
 mod rules;
 mod send;
 mod state;

@@ -12,6 +12,7 @@ use mailwire_core::{
 
 use super::{
     BodyRefusal, Event,
+    recipients::RecipientReplies,
     rules::Refusal,
     state::{Body, Current, Due, Machine, Phase},
 };
@@ -301,7 +302,7 @@ impl Machine {
         let recipients = core::mem::take(&mut self.session.transaction.recipients);
         if let Some(current) = &mut self.current {
             current.due = if self.config.lmtp || self.session.transaction.prdr {
-                Due::RecipientReplies(recipients.into_iter().map(|recipient| (recipient, None)).collect())
+                Due::RecipientReplies(RecipientReplies::new(recipients))
             } else {
                 Due::MessageReply
             };

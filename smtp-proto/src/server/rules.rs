@@ -296,10 +296,7 @@ impl Machine {
         let Some(current) = &self.current else { return Err(Misuse::UnknownTicket) };
         let known = match &current.due {
             Due::Reply | Due::ChunkReply { .. } | Due::MessageReply => ticket == current.ticket,
-            Due::RecipientReplies(recipients) => {
-                ticket == current.ticket
-                    || recipients.iter().any(|(recipient, reply)| *recipient == ticket && reply.is_none())
-            }
+            Due::RecipientReplies(replies) => ticket == current.ticket || replies.is_due(ticket),
             Due::Response | Due::Body(_) | Due::Chunk(_) | Due::RefusedChunk(_) => false,
         };
         match (&current.due, current.rules.effect) {

@@ -34,17 +34,18 @@ impl Machine {
     pub(super) fn answer(&mut self, ticket: Ticket, reply: Reply) {
         let Some(current) = &mut self.current else { return };
         let effect = current.rules.effect;
-        if let Due::RecipientReplies(recipients) = &mut current.due {
+        if let Due::RecipientReplies(replies) = &mut current.due {
+            let recipient = Some(ticket).filter(|ticket| *ticket != current.ticket);
             if !self.config.lmtp {
-                let replies = prdr_replies(recipients, current.ticket, ticket, reply);
+                let replies = replies.by_prdr(recipient, reply);
                 return self.answer_by_prdr(&replies);
             }
-            let replies = recipient_replies(recipients, current.ticket, ticket, reply);
-            if recipients.is_empty() {
+            let ready = replies.by_lmtp(recipient, reply);
+            if replies.is_empty() {
                 self.current = None;
                 self.session.end_transaction();
             }
-            for reply in replies {
+            for reply in ready {
                 self.write_reply(&reply);
             }
             return;
@@ -174,51 +175,6 @@ impl Machine {
     pub(super) fn write_last(&mut self, text: &'static str) {
         self.write_reply(&Reply::of(ReplyCode::UNAVAILABLE, 7, 0, text));
     }
-}
-
-/// PRDR: keeps the reply for one recipient, or with the ticket of the message for all that have none. Gives all of them
-/// and then the one for the message, once they are there.
-fn prdr_replies(
-    recipients: &mut [(Ticket, Option<Reply>)],
-    message: Ticket,
-    ticket: Ticket,
-    reply: Reply,
-) -> Vec<Reply> {
-    if ticket == message && recipients.iter().all(|(_, kept)| kept.is_none()) {
-        return Vec::from([reply]);
-    }
-    for (recipient, kept) in recipients.iter_mut() {
-        if kept.is_none() && (*recipient == ticket || ticket == message) {
-            *kept = Some(reply.clone());
-        }
-    }
-    if recipients.iter().any(|(_, kept)| kept.is_none()) {
-        return Vec::new();
-    }
-    let mut replies: Vec<Reply> = recipients.iter_mut().filter_map(|(_, kept)| kept.take()).collect();
-    let last = match replies.iter().any(Reply::is_positive) {
-        true => Reply::of(ReplyCode::OK, 0, 0, "Accepted for some"),
-        false => reply,
-    };
-    replies.push(last);
-    replies
-}
-
-/// LMTP: keeps the reply for one recipient, or with the ticket of DATA for all that have none, and gives
-/// those whose turn it is.
-fn recipient_replies(
-    recipients: &mut Vec<(Ticket, Option<Reply>)>,
-    data: Ticket,
-    ticket: Ticket,
-    reply: Reply,
-) -> Vec<Reply> {
-    for (recipient, kept) in recipients.iter_mut() {
-        if kept.is_none() && (*recipient == ticket || ticket == data) {
-            *kept = Some(reply.clone());
-        }
-    }
-    let ready = recipients.iter().take_while(|(_, reply)| reply.is_some()).count();
-    recipients.drain(..ready).filter_map(|(_, reply)| reply).collect()
 }
 
 /// The usual answer of a server that has nothing particular to say. DATA, STARTTLS and AUTH are

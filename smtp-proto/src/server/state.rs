@@ -9,10 +9,8 @@ use mailwire_core::{
     sasl::{Mechanism, Steps},
 };
 
-use super::{Config, Event, chunk::Refused, read::Overlong};
-use crate::{
-    Capabilities, Capability, Limits, Reply, State, command::Rules, extensions::limits::SessionLimits,
-};
+use super::{Config, Event, chunk::Refused, read::Overlong, recipients::RecipientReplies};
+use crate::{Capabilities, Capability, Limits, State, command::Rules, extensions::limits::SessionLimits};
 
 /// All that a server is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
 #[derive(Debug)]
@@ -154,7 +152,7 @@ pub(super) enum Due {
     /// The application's reply to the message.
     MessageReply,
     /// LMTP or PRDR: the application's reply to the message for each recipient.
-    RecipientReplies(Vec<(Ticket, Option<Reply>)>),
+    RecipientReplies(RecipientReplies),
 }
 
 /// A message on its way.
