@@ -51,6 +51,7 @@
 //! | --- | --- |
 //! | `memory` (default) | [`memory`]: a store in memory, for tests, examples and short-lived servers |
 //! | `conformance` | [`conformance::check`]: checks of what every store must do, for the tests of a store of one's own |
+//! | `reports` | reports of delivery: [`SmtpService::with_reports`] offers DSN and DELIVERBY |
 //! | `testing` | [`testing::MailServer`]: a mail server for the tests of whatever sends or reads mail; needs Rust 1.88 |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -69,6 +70,8 @@ pub mod message;
 mod messages;
 mod path;
 mod pop3;
+#[cfg(feature = "reports")]
+mod reports;
 mod service;
 mod smtp;
 mod store;
@@ -89,6 +92,8 @@ pub use messages::{
 };
 pub use path::{DELIMITER, MailboxPath};
 pub use pop3::{Pop3Maildrop, Pop3Service};
+#[cfg(feature = "reports")]
+pub use reports::{OutgoingReport, ReportQueue, Reports};
 pub use smtp::{Delivery, SmtpService, SmtpSession};
 pub use store::{BodyReader, BodyWriter, MAX_CHANGED, MAX_COPIED, Store, Watch};
 pub use uids::Uids;

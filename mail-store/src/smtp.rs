@@ -1,10 +1,15 @@
 //! Any store as a destination of SMTP and LMTP.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use mailwire_smtp::{
-    Command, EnhancedStatus, ForwardPath, Mail, Query, Rcpt, Reply, ReplyCode, server::default_reply,
+    Capability, Command, EnhancedStatus, ForwardPath, Mail, Query, Rcpt, Reply, ReplyCode,
+    extensions::{priority::Priority, valid_since::ValidSince},
+    server::default_reply,
     trace::ReturnPath,
 };
 use mailwire_transport::{
@@ -12,6 +17,8 @@ use mailwire_transport::{
     smtp::server::{Body, BodyError, Client, Service, Session, Transaction},
 };
 
+#[cfg(feature = "reports")]
+use crate::reports::{Reporting, Reports};
 use crate::{AccountId, BodyId, BodyWriter, Delivered, Error, Result, Store, Target, service::over_store};
 
 over_store! {
@@ -37,7 +44,11 @@ over_store! {
     SmtpService,
     trace_fields: bool = true,
     verify: bool = false,
-    observer: Observer = Observer(None)
+    observer: Observer = Observer(None),
+    valid_since: bool = false,
+    priorities: bool = false,
+    #[cfg(feature = "reports")]
+    reports: Option<Reports> = None
 }
 
 impl<S: Store, A: Authenticator> SmtpService<S, A> {
@@ -47,6 +58,49 @@ impl<S: Store, A: Authenticator> SmtpService<S, A> {
     #[must_use]
     pub const fn with_verify(mut self, verify: bool) -> Self {
         self.verify = verify;
+        self
+    }
+
+    /// Sets whether RRVS is offered ([RFC 7293](https://www.rfc-editor.org/rfc/rfc7293)): mail for who had the address at a
+    /// time is refused where [`Store::owner_since`] knows somebody else by then. False by default.
+    #[must_use]
+    pub const fn with_valid_since(mut self, valid_since: bool) -> Self {
+        self.valid_since = valid_since;
+        self
+    }
+
+    /// Sets whether MT-PRIORITY is offered ([RFC 6710](https://www.rfc-editor.org/rfc/rfc6710)). Every message is delivered
+    /// at once, so that its priority is told in `Received` and changes nothing else. One above 0 counts for clients alone that
+    /// have logged in, and over LMTP, for others it is 0. False by default.
+    #[must_use]
+    pub const fn with_priorities(mut self, priorities: bool) -> Self {
+        self.priorities = priorities;
+        self
+    }
+
+    /// Offers DSN ([RFC 3461](https://www.rfc-editor.org/rfc/rfc3461)) and DELIVERBY ([RFC
+    /// 2852](https://www.rfc-editor.org/rfc/rfc2852)), and sends the reports that senders ask for: into the INBOX of a sender
+    /// whose address is this store's, for others by the [queue](crate::ReportQueue). Nobody answers the null address.
+    ///
+    /// A message that is delivered to some recipients and then not to others, as the store fails or one's room was taken
+    /// meanwhile, is accepted, and a report of failure says to whom it did not get. Without reports it is refused, so
+    /// that a client sends it to all of them again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_store::{OutgoingReport, Reports, SmtpService, memory::MemoryStore};
+    /// use tokio::sync::mpsc;
+    ///
+    /// let (queue, mut reports) = mpsc::channel::<OutgoingReport>(100);
+    /// let service = SmtpService::new(MemoryStore::new()).with_reports(Reports::new(queue));
+    /// // Elsewhere, `reports.recv()` gives each report, which is sent on by an SMTP client.
+    /// # let _ = (service, reports);
+    /// ```
+    #[cfg(feature = "reports")]
+    #[must_use]
+    pub fn with_reports(mut self, reports: Reports) -> Self {
+        self.reports = Some(reports);
         self
     }
 
@@ -114,36 +168,58 @@ impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
         &self.authenticator
     }
 
+    fn extensions(&self) -> Vec<Capability> {
+        let mut kept = Vec::new();
+        kept.extend(self.valid_since.then_some(Capability::Rrvs));
+        kept.extend(self.priorities.then_some(Capability::MtPriority(None)));
+        #[cfg(feature = "reports")]
+        if self.reports.is_some() {
+            kept.extend([Capability::Dsn, Capability::DeliverBy(Default::default())]);
+        }
+        kept
+    }
+
     async fn connect(&self, _client: &Client) -> Result<SmtpSession<S>, Reply> {
-        let Self { trace_fields, verify, .. } = *self;
-        let (store, observer) = (self.store.clone(), self.observer.clone());
-        Ok(SmtpSession { store, trace_fields, verify, observer, size: 0, recipients: Vec::new() })
+        Ok(SmtpSession {
+            store: self.store.clone(),
+            trace_fields: self.trace_fields,
+            verify: self.verify,
+            observer: self.observer.clone(),
+            #[cfg(feature = "reports")]
+            reporting: self.reports.clone().map(Reporting::new),
+            size: 0,
+            priority: None,
+            recipients: Vec::new(),
+        })
     }
 }
 
 /// One SMTP or LMTP connection to a [`Store`].
 #[derive(Debug)]
 pub struct SmtpSession<S> {
-    store: S,
-    trace_fields: bool,
+    pub(crate) store: S,
+    pub(crate) trace_fields: bool,
     verify: bool,
     observer: Observer,
+    #[cfg(feature = "reports")]
+    pub(crate) reporting: Option<Reporting>,
     size: u64,
+    priority: Option<Priority>,
     /// An account for each RCPT, in their order: one can be named more than once.
     recipients: Vec<AccountId>,
 }
 
 /// A message that is stored once, for all its recipients.
-struct Staged {
-    body: BodyId,
-    size: u64,
+pub(crate) struct Staged {
+    pub(crate) body: BodyId,
+    pub(crate) size: u64,
     /// So many bytes of it are the trace fields.
     added: u64,
 }
 
 impl<S: Store> SmtpSession<S> {
     /// Who gets the mail for a recipient.
-    async fn recipient(&self, to: &ForwardPath) -> Result<AccountId> {
+    pub(crate) async fn recipient(&self, to: &ForwardPath) -> Result<AccountId> {
         let mailbox = match to {
             ForwardPath::Postmaster => return self.store.postmaster(None).await,
             ForwardPath::Local(local_part) => return self.store.account(&local_part.unquoted()).await,
@@ -165,7 +241,10 @@ impl<S: Store> SmtpSession<S> {
         transaction: &Transaction,
         body: &mut Body<'_>,
     ) -> Result<Result<Staged>, BodyError> {
-        let fields = if self.trace_fields { trace_fields(client, transaction) } else { Bytes::new() };
+        let fields = match self.trace_fields {
+            true => trace_fields(client, transaction, self.priority),
+            false => Bytes::new(),
+        };
         let added = fields.len() as u64;
         let mut size = added;
         let announced =
@@ -184,6 +263,25 @@ impl<S: Store> SmtpSession<S> {
             }
         }
         Ok(writer.finish().await.map(|body| Staged { body, size, added }))
+    }
+
+    /// Whether who has the account had it at that time, too.
+    async fn check_owner(&self, account: AccountId, valid: &ValidSince) -> Option<Reply> {
+        match self.store.owner_since(account).await {
+            Ok(None) => None,
+            Ok(Some(since)) => {
+                // A time before 1970 is before all others.
+                let since = since.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+                let others = i64::try_from(since).is_ok_and(|since| valid.since().unix_seconds() < since);
+                let refusal =
+                    || Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.7.17 The mailbox has another owner");
+                others.then(refusal)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "an owner is not known");
+                Some(EnhancedStatus::OwnerUnknown.defer("The owner is not known now"))
+            }
+        }
     }
 
     /// Puts the message into each account once, and gives what is to be said for each recipient.
@@ -222,10 +320,12 @@ impl<S: Store> SmtpSession<S> {
 }
 
 /// What a delivery puts before a message: first who gets reports of failure, then how it came.
-fn trace_fields(client: &Client, transaction: &Transaction) -> Bytes {
+fn trace_fields(client: &Client, transaction: &Transaction, priority: Option<Priority>) -> Bytes {
     let mut fields = Vec::new();
     ReturnPath::new(transaction.from().clone()).write(&mut fields);
-    client.received(transaction).write(&mut fields);
+    let mut received = client.received(transaction);
+    received.priority = priority;
+    received.write(&mut fields);
     fields.into()
 }
 
@@ -263,9 +363,18 @@ fn refusal(error: &Error) -> Reply {
 }
 
 impl<S: Store> Session for SmtpSession<S> {
-    async fn mail(&mut self, _client: &Client, mail: &Mail) -> Reply {
+    async fn mail(&mut self, client: &Client, mail: &Mail) -> Reply {
         self.recipients.clear();
         self.size = mail.size.unwrap_or(0);
+        #[cfg(feature = "reports")]
+        self.reporting.iter_mut().for_each(Reporting::begin);
+        self.priority = mail.parameters().priority;
+        let trusted = client.identity.is_some() || client.lmtp;
+        if self.priority.is_some_and(|priority| priority > Priority::default()) && !trusted {
+            self.priority = Some(Priority::default());
+            // RFC 6710 section 4.1.
+            return EnhancedStatus::PriorityChanged.accept("0 is the priority of who has not logged in");
+        }
         Reply::new(ReplyCode::OK, "2.1.0 Ok")
     }
 
@@ -277,6 +386,11 @@ impl<S: Store> Session for SmtpSession<S> {
         };
         match found.await {
             Ok(account) => {
+                if let Some(valid) = &rcpt.parameters().valid_since {
+                    if let Some(refusal) = self.check_owner(account, valid).await {
+                        return refusal;
+                    }
+                }
                 self.recipients.push(account);
                 Reply::new(ReplyCode::OK, "2.1.5 Ok")
             }
@@ -302,12 +416,18 @@ impl<S: Store> Session for SmtpSession<S> {
             Ok(staged) => staged,
             Err(error) => return Ok(refusal(&error)),
         };
+        if let Some(late) = self.give_up_late(transaction, &staged).await {
+            return Ok(late);
+        }
         let replies = self.deliver(&staged, &recipients).await;
-        let refused = replies.iter().find(|reply| !reply.is_positive());
+        self.report(client, transaction, &staged, &replies).await;
+        let told = self.report_failure(client, transaction, &staged, &replies).await;
+        let refused = replies.iter().find(|reply| !reply.is_positive()).filter(|_| !told);
         if refused.is_none() {
             self.tell(client, transaction, staged);
         }
-        Ok(refused.or(replies.first()).cloned().unwrap_or_else(|| Reply::new(ReplyCode::OK, "2.0.0 Ok")))
+        let reply = refused.or(replies.iter().find(|reply| reply.is_positive()));
+        Ok(reply.cloned().unwrap_or_else(|| Reply::new(ReplyCode::OK, "2.0.0 Ok")))
     }
 
     async fn message_for_each(
@@ -318,16 +438,19 @@ impl<S: Store> Session for SmtpSession<S> {
     ) -> Result<Vec<Reply>, BodyError> {
         let staged = self.stage(client, transaction, body).await?;
         let recipients = std::mem::take(&mut self.recipients);
-        Ok(match staged {
-            Ok(staged) => {
-                let replies = self.deliver(&staged, &recipients).await;
-                if replies.iter().any(Reply::is_positive) {
-                    self.tell(client, transaction, staged);
-                }
-                replies
-            }
-            Err(error) => recipients.iter().map(|_| refusal(&error)).collect(),
-        })
+        let staged = match staged {
+            Ok(staged) => staged,
+            Err(error) => return Ok(recipients.iter().map(|_| refusal(&error)).collect()),
+        };
+        if let Some(late) = self.give_up_late(transaction, &staged).await {
+            return Ok(vec![late; recipients.len()]);
+        }
+        let replies = self.deliver(&staged, &recipients).await;
+        self.report(client, transaction, &staged, &replies).await;
+        if replies.iter().any(Reply::is_positive) {
+            self.tell(client, transaction, staged);
+        }
+        Ok(replies)
     }
 
     async fn vrfy(&mut self, _client: &Client, who: &Query) -> Reply {
@@ -346,5 +469,20 @@ impl<S: Store> Session for SmtpSession<S> {
 
     async fn reset(&mut self) {
         self.recipients.clear();
+    }
+}
+
+/// Without reports nothing is told but by replies.
+#[cfg(not(feature = "reports"))]
+#[allow(clippy::unused_async, reason = "as with reports")]
+impl<S: Store> SmtpSession<S> {
+    async fn give_up_late(&self, _: &Transaction, _: &Staged) -> Option<Reply> {
+        None
+    }
+
+    async fn report(&self, _: &Client, _: &Transaction, _: &Staged, _: &[Reply]) {}
+
+    async fn report_failure(&self, _: &Client, _: &Transaction, _: &Staged, _: &[Reply]) -> bool {
+        false
     }
 }

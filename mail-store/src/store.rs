@@ -1,6 +1,11 @@
 //! What every store can do.
 
-use std::{future::Future, ops::Range, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    ops::Range,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{Secret, Text};
@@ -76,6 +81,18 @@ pub trait Store: Clone + Send + Sync + 'static {
         async move {
             if of_a_domain { Err(crate::Error::NoSuchAccount) } else { self.account("postmaster").await }
         }
+    }
+
+    /// When the names of an account came to its owner from another one; `None` if nobody else has had them. By default,
+    /// a store does not know: [`SmtpService::with_valid_since`](crate::SmtpService::with_valid_since) asks ([RFC 7293
+    /// section 9](https://www.rfc-editor.org/rfc/rfc7293#section-9)).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotDone`](crate::Error::NotDone): it cannot be told.
+    fn owner_since(&self, account: AccountId) -> impl Future<Output = Result<Option<SystemTime>>> + Send {
+        let _ = account;
+        async { Err(crate::Error::NotDone("owners are not known".to_owned())) }
     }
 
     /// The mailboxes that have changed after `after`, and what else changed with them; all of them after

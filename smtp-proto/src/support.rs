@@ -39,9 +39,9 @@ mailwire_core::support_table! {
     1 "SMTPUTF8" in "RFC 6531": Whole Whole
         "addresses and header fields beyond ASCII"
         ["smtp-proto/tests/parameters.rs::addresses_beyond_ascii"]
-    1 "DSN" in "RFC 3461, RFC 6533": Whole Values
-        "which reports of delivery the sender wants; a server offers it if its application sends reports, which a store cannot"
-        ["smtp-proto/tests/dsn.rs::a_server_hands_on_what_it_offers", "mail-transport/tests/smtp_parameters.rs::reports_are_asked_for"]
+    1 "DSN" in "RFC 3461, RFC 6533": Whole Whole
+        "which reports of delivery the sender wants; a server offers it if it is told where reports go"
+        ["smtp-proto/tests/dsn.rs::a_server_hands_on_what_it_offers", "mail-transport/tests/smtp_parameters.rs::reports_are_asked_for", "mail-store/tests/smtp_reports.rs::success_is_reported_to_who_wants_it"]
     1 "CHUNKING" in "RFC 3030": Whole Whole
         "messages in parts whose size is told"
         ["smtp-proto/tests/chunking.rs::nothing_in_a_chunk_is_a_command_or_an_end", "mail-transport/tests/smtp_sending.rs::large_messages_go_by_bdat_unless_that_is_forbidden"]
@@ -55,7 +55,7 @@ mailwire_core::support_table! {
         "a message that goes over verified TLS only"
         ["smtp-proto/tests/parameters.rs::tls_that_is_required", "mail-store/tests/smtp_parameters.rs::tls_that_is_required"]
     2 "FUTURERELEASE" in "RFC 4865": Whole Values
-        "messages that are held back; a server offers it if its application holds them"
+        "messages that are held back; a server offers it if its application holds them, as a store has no queue in which they would wait"
         ["smtp-proto/tests/parameters.rs::messages_that_are_held_back"]
     2 "VRFY", "EXPN", "HELP" in "RFC 5321": Whole Whole
         "asking about users, lists and commands"
@@ -63,19 +63,19 @@ mailwire_core::support_table! {
     2 "XCLIENT" in "Postfix": Whole Whole
         "a trusted proxy tells who its client is, who takes its place"
         ["mail-transport/tests/smtp_server.rs::a_proxys_client_takes_its_place", "smtp-proto/tests/further_commands.rs::a_server_begins_anew_after_xclient"]
-    3 "DELIVERBY" in "RFC 2852": Whole Values
-        "by when a message has to be delivered; a server offers it if its application has a queue that knows"
-        ["smtp-proto/tests/parameters.rs::times_of_delivery"]
-    3 "MT-PRIORITY" in "RFC 6710": Whole Values
-        "which message goes first; a server offers it if its application has a queue that knows"
-        ["smtp-proto/tests/parameters.rs::priorities"]
-    3 "RRVS" in "RFC 7293": Whole Values
-        "mail for who had an address at a time; a server offers it if its application knows since when"
-        ["smtp-proto/tests/parameters.rs::recipients_of_old"]
+    3 "DELIVERBY" in "RFC 2852": Whole Whole
+        "by when a message has to be delivered; a store delivers at once, and offers it if it is told where reports go"
+        ["smtp-proto/tests/parameters.rs::times_of_delivery", "mail-store/tests/smtp_reports.rs::what_is_late_is_returned_or_told"]
+    3 "MT-PRIORITY" in "RFC 6710": Whole Whole
+        "which message goes first; a store delivers at once, and records it in the trace field where it is told to offer it"
+        ["smtp-proto/tests/parameters.rs::priorities", "mail-store/tests/smtp_reports.rs::priorities_are_recorded"]
+    3 "RRVS" in "RFC 7293": Whole Whole
+        "mail for who had an address at a time; a server offers it if its store knows since when; the header field of the same name is not read"
+        ["smtp-proto/tests/parameters.rs::recipients_of_old", "mail-store/tests/smtp_reports.rs::mail_for_an_owner_of_before_is_refused"]
     3 "BURL" in "RFC 4468": Nothing Nothing
         "messages that a server fetches by IMAP; neither sent nor taken" []
     3 "ETRN" in "RFC 1985": Whole Values
-        "starting a queue; the queue is the application's"
+        "starting a queue; the queue is the application's, and a store has none"
         ["smtp-proto/tests/further_commands.rs::etrn_names_a_host_a_domain_or_a_queue", "mail-transport/tests/smtp_server.rs::a_queue_is_started_where_the_application_says_so"]
     3 "XFORWARD" in "Postfix": Whole Whole
         "what a filter is told of where a message came from"

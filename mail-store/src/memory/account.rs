@@ -44,6 +44,8 @@ pub(super) struct Account {
     pub(super) password: StoredPassword,
     /// The password itself, where a mechanism wants it.
     pub(super) shared: Option<Secret>,
+    /// When the name came to this user from another one.
+    pub(super) owner_since: Mutex<Option<SystemTime>>,
     state: Mutex<State>,
     /// The number of the last change; those who look on wait for it.
     changes: watch::Sender<u64>,
@@ -124,7 +126,15 @@ impl Account {
         };
         state.create(&MailboxPath::inbox(), None)?;
         let changes = watch::Sender::new(state.mod_seq);
-        Ok(Self { id, name, password, shared: None, state: Mutex::new(state), changes })
+        Ok(Self {
+            id,
+            name,
+            password,
+            shared: None,
+            owner_since: Mutex::new(None),
+            state: Mutex::new(state),
+            changes,
+        })
     }
 
     /// A look at what is there.

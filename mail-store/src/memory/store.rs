@@ -1,6 +1,10 @@
 //! The memory store as a [`Store`].
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{
+    ops::Range,
+    sync::{Arc, PoisonError},
+    time::{Duration, SystemTime},
+};
 
 use mailwire_core::{Secret, Text};
 use mailwire_imap::{
@@ -82,6 +86,10 @@ impl Store for MemoryStore {
             _ => self.named("postmaster").or_else(|| self.first()).or(self.account_of("postmaster").ok()),
         };
         Ok(AccountId::new(account.ok_or(Error::NoSuchAccount)?.id.into()))
+    }
+
+    async fn owner_since(&self, account: AccountId) -> Result<Option<SystemTime>> {
+        Ok(*self.by_id(account)?.owner_since.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn mailboxes(&self, account: AccountId, after: ModSeq) -> Result<Mailboxes> {

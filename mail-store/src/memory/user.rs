@@ -1,6 +1,9 @@
 //! A user's mail at hand, for tests and examples.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, PoisonError},
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 use mailwire_core::{Text, setters};
@@ -52,6 +55,13 @@ impl User {
     #[must_use]
     pub fn account(&self) -> AccountId {
         AccountId::new(self.account.id.into())
+    }
+
+    /// Says that the user's name was another user's until then: mail for that one is not for this user ([RFC
+    /// 7293](https://www.rfc-editor.org/rfc/rfc7293), see
+    /// [`SmtpService::with_valid_since`](crate::SmtpService::with_valid_since)). Nobody had it by default.
+    pub fn set_owner_since(&self, since: SystemTime) {
+        *self.account.owner_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(since);
     }
 
     /// Makes a mailbox, and those above it that are missing.

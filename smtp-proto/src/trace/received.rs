@@ -8,6 +8,7 @@ use mailwire_core::{Invalid, Text, private::check_text, setters};
 use super::{Protocol, Timestamp};
 use crate::{
     AddressLiteral, Domain, EhloName, Host, Mailbox,
+    extensions::priority::Priority,
     types::chars::{self, ATEXT},
 };
 
@@ -29,6 +30,9 @@ pub struct Received {
     /// The recipient. One at most: a list would show to each who the others are ([RFC 5321 section
     /// 7.6](https://www.rfc-editor.org/rfc/rfc5321#section-7.6)).
     pub recipient: Option<Mailbox>,
+    /// The priority that the message has by MT-PRIORITY ([RFC 6710 section
+    /// 7](https://www.rfc-editor.org/rfc/rfc6710#section-7)).
+    pub priority: Option<Priority>,
     /// The moment when the message came.
     pub date: Timestamp,
     /// See [`with_id`](Self::with_id).
@@ -51,6 +55,7 @@ impl Received {
             by,
             protocol: None,
             recipient: None,
+            priority: None,
             date,
             id: None,
             cipher_suite: None,
@@ -125,6 +130,7 @@ impl Received {
     ///                   ( address-literal FWS "(" TCP-info ")" )
     /// TCP-info        = address-literal / ( Domain FWS address-literal )
     /// Opt-info        = [Via] [With] [ID] [For] [Additional-Registered-Clauses]
+    /// Pri             = CFWS "PRIORITY" FWS priority-value           ; RFC 6710 section 7
     /// ```
     pub fn write(&self, out: &mut Vec<u8>) {
         self.write_from(out);
@@ -142,6 +148,9 @@ impl Received {
         }
         if let Some(cipher_suite) = &self.cipher_suite {
             put(out, &[b"\r\n\ttls ", cipher_suite.as_bytes()]);
+        }
+        if let Some(priority) = self.priority {
+            put(out, &[b"\r\n\tpriority ", priority.get().to_string().as_bytes()]);
         }
         put(out, &[b";\r\n\t", self.date.to_string().as_bytes(), b"\r\n"]);
     }
@@ -184,6 +193,7 @@ setters!(Received {
     with_reverse(reverse: some Domain),
     with_protocol(protocol: some Protocol),
     with_recipient(recipient: some Mailbox),
+    with_priority(priority: some Priority),
 });
 
 fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
@@ -217,6 +227,7 @@ mod tests {
             .with_reverse("name.example".parse().unwrap())
             .with_protocol(Protocol::smtp(true).with_tls(true).with_authenticated(true))
             .with_recipient("\"b c\"@mx.example".parse().unwrap())
+            .with_priority(Priority::new(-3).unwrap())
             .with_id("a1-b2")
             .unwrap()
             .with_cipher_suite("TLS13_AES_256_GCM_SHA384")
@@ -226,7 +237,8 @@ mod tests {
             "Received: from client.example (name.example [IPv6:2001:db8::1])\r\n\
              \tby mx.example with ESMTPSA id a1-b2\r\n\
              \tfor <\"b c\"@mx.example>\r\n\
-             \ttls TLS13_AES_256_GCM_SHA384;\r\n\
+             \ttls TLS13_AES_256_GCM_SHA384\r\n\
+             \tpriority -3;\r\n\
              \tThu, 1 Jan 1970 00:00:00 +0000\r\n"
         );
         assert_eq!(

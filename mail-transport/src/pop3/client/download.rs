@@ -246,6 +246,8 @@ pub struct Downloads<'a> {
     now: u64,
     messages: BTreeMap<MessageNumber, Listed>,
     retrieving: Retrieving,
+    /// The bytes of what is downloaded.
+    octets: u64,
     /// The message that was handed out last.
     current: Option<MessageNumber>,
     /// What QUIT is to delete.
@@ -282,14 +284,22 @@ impl<'a> Downloads<'a> {
             }
         }
         wanted.append(&mut last);
+        let octets = wanted.iter().filter_map(|number| messages.get(number)?.octets);
+        let octets = octets.fold(0, u64::saturating_add);
         let retrieving = Retrieving::new(wanted, Command::Retr);
-        Self { client, seen, keep: options.keep, now, messages, retrieving, current: None, deleted }
+        Self { client, seen, keep: options.keep, now, messages, retrieving, octets, current: None, deleted }
     }
 
     /// Returns how many messages are still to come.
     #[must_use]
     pub fn left(&self) -> usize {
         self.retrieving.left()
+    }
+
+    /// Returns how many bytes all its messages have together, as far as the server tells: those that came, too.
+    #[must_use]
+    pub const fn octets(&self) -> u64 {
+        self.octets
     }
 
     /// Receives the next message, or the server's refusal of it; `None` at the end. What was not read of the one before

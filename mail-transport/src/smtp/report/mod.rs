@@ -35,8 +35,12 @@
 //!
 //! [`DeliveryReport::write`] and [`DispositionReport::write`] make whole messages;
 //! [`Header::envelope`] is the envelope that a report is sent in. What a server refused becomes
-//! a report by [`DeliveryReport::of_refused`].
+//! a report by [`DeliveryReport::of_refused`]; what became of a message that one's own server took, by
+//! [`DeliveryReport::of_delivered`], [`of_undelivered`](DeliveryReport::of_undelivered) and
+//! [`of_late`](DeliveryReport::of_late).
 
+#[cfg(feature = "server")]
+mod accepted;
 mod compose;
 mod delivery;
 mod disposition;

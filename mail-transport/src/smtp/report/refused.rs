@@ -57,7 +57,7 @@ impl DeliveryReport {
         // By address: an envelope can have thousands.
         let rcpts: HashMap<String, &Rcpt> =
             envelope.recipients().iter().rev().map(|rcpt| (rcpt.to.to_string(), rcpt)).collect();
-        let mut report = Self::new(mta(reporting_mta));
+        let mut report = Self::new(Typed::host(reporting_mta));
         let id = mail.parameters().envelope_id.as_ref();
         report.envelope_id = id.map(|id| FieldText::lenient(id.as_bytes()));
         let mut text = format!(
@@ -74,7 +74,7 @@ impl DeliveryReport {
             let Some(mut recipient) = of_one(refused) else { continue };
             recipient.original =
                 rcpt.and_then(|rcpt| rcpt.parameters().original_recipient.as_ref()).map(Typed::from);
-            recipient.remote_mta = Some(mta(remote_mta));
+            recipient.remote_mta = Some(Typed::host(remote_mta));
             let said = recipient.diagnostic.as_ref().map_or("", Typed::text);
             let _ = writeln!(text, "\n<{}>\n    {remote_mta} said: {said}", recipient.recipient.text());
             report.recipients.push(recipient);
@@ -83,16 +83,8 @@ impl DeliveryReport {
     }
 }
 
-fn mta(host: &Host) -> Typed {
-    Typed::unchecked("dns", host.as_str())
-}
-
 /// Who, and why.
 fn of_one(refused: &RefusedRecipient) -> Option<RecipientReport> {
-    let recipient = match refused.recipient.mailbox() {
-        Some(mailbox) => Typed::address(mailbox),
-        None => Typed::unchecked("rfc822", refused.recipient.to_string().trim_matches(['<', '>'])),
-    };
     let said = refused.error.refused();
     let reply = said.and_then(|said| match said.kind {
         RefusedKind::Smtp(code) => Some((code, said)),
@@ -105,7 +97,7 @@ fn of_one(refused: &RefusedRecipient) -> Option<RecipientReport> {
         let enhanced = said.code.iter().map(|code| format!(" {code}")).collect::<String>();
         Typed::unchecked("smtp", &format!("{code}{enhanced} {}", said.text.to_string_lossy()))
     });
-    let mut report = RecipientReport::new(recipient, Action::Failed, status);
+    let mut report = RecipientReport::new(Typed::recipient(&refused.recipient), Action::Failed, status);
     report.diagnostic = diagnostic;
     Some(report)
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use mail_parser::DateTime;
 use mailwire_smtp::{EnhancedCode, Mailbox, extensions::dsn::OriginalRecipient, trace::Timestamp};
+#[cfg(any(feature = "client", feature = "server"))]
+use mailwire_smtp::{ForwardPath, Host};
 
 use super::{
     FieldText,
@@ -49,6 +51,23 @@ impl Typed {
     #[must_use]
     pub fn address(mailbox: &Mailbox) -> Self {
         Self::unchecked(if mailbox.is_ascii() { "rfc822" } else { "utf-8" }, mailbox.as_str())
+    }
+
+    /// The recipient of a RCPT.
+    #[cfg(any(feature = "client", feature = "server"))]
+    pub(super) fn recipient(to: &ForwardPath) -> Self {
+        match to.mailbox() {
+            Some(mailbox) => Self::address(mailbox),
+            None => Self::unchecked("rfc822", to.to_string().trim_matches(['<', '>'])),
+        }
+    }
+
+    /// The name of a server: `dns`, unless it is an address ([RFC 3461 section
+    /// 6.3](https://www.rfc-editor.org/rfc/rfc3461#section-6.3)).
+    #[cfg(any(feature = "client", feature = "server"))]
+    pub(super) fn host(host: &Host) -> Self {
+        let kind = if matches!(host, Host::Domain(_)) { "dns" } else { "x-local-hostname" };
+        Self::unchecked(kind, host.as_str())
     }
 
     /// Of a text that may have control characters: spaces take their place.

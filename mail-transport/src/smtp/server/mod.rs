@@ -105,6 +105,9 @@ impl<S: Service> Server<S> {
         let mut config = Config::new(name, Channel::Clear);
         offer(&mut config, Capability::Chunking);
         offer(&mut config, Capability::Limits(SessionLimits::new()));
+        for kept in service.extensions() {
+            offer(&mut config, kept);
+        }
         Self::with_protocol(Smtp { config }, service).with_server_limits(limits(Duration::from_secs(300)))
     }
 
@@ -131,7 +134,8 @@ impl<S: Service> Server<S> {
         self.configure(|config| offer(config, Capability::BinaryMime))
     }
 
-    /// Offers an extension whose parameters the service keeps: [`Session::mail`] and [`Session::rcpt`] are given them, and
+    /// Offers one more extension whose parameters the service keeps, beside its
+    /// [own](Service::extensions): [`Session::mail`] and [`Session::rcpt`] are given them, and
     /// [`Session::message`] once more. DSN is for a service that sends reports, REQUIRETLS for one that relays nothing, or
     /// relays as [RFC 8689](https://www.rfc-editor.org/rfc/rfc8689) has it. LIMITS is offered by default, with what the
     /// configuration says.

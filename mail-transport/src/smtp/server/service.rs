@@ -3,7 +3,7 @@
 use std::{future::Future, net::SocketAddr, time::SystemTime};
 
 use mailwire_smtp::{
-    Command, Domain, EhloName, Host, Mail, Query, Rcpt, Reply, ReplyCode,
+    Capability, Command, Domain, EhloName, Host, Mail, Query, Rcpt, Reply, ReplyCode,
     extensions::{
         etrn::Node,
         xclient::{AttributeName, Attributes},
@@ -124,6 +124,12 @@ pub trait Service: Send + Sync + 'static {
 
     /// Returns the user store. One without mechanisms lets nobody log in.
     fn authenticator(&self) -> &Self::Authenticator;
+
+    /// The extensions whose parameters this service keeps: a [`Server`](super::Server) offers them. None by default; a
+    /// server can be told to offer more ([`Server::with_extension`](super::Server::with_extension)).
+    fn extensions(&self) -> Vec<Capability> {
+        Vec::new()
+    }
 
     /// Whether a client is trusted to tell, for its own clients, who they are: XCLIENT and XFORWARD are offered to it
     /// then, and believed. Nobody is, by default; a name or a login proves less than an address within one's own network.
