@@ -59,6 +59,11 @@ impl<'a> Download<'a> {
         Self { folder, tally, new: 0, there: 0, bar: progress(bytes, "downloading"), losses: 0 }
     }
 
+    /// There are so many bytes more to come.
+    pub fn expect(&self, bytes: u64) {
+        self.bar.inc_length(bytes);
+    }
+
     /// Writes a message, whose next piece `chunk` gives until there is none.
     ///
     /// # Errors

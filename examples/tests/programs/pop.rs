@@ -303,6 +303,85 @@ fn what_is_not_on_disk_is_not_deleted() {
     assert_eq!(peer.count("DELE 2"), 0);
 }
 
+/// The program with a state beside its folder.
+fn by_state(folder: &TestFolder, peer: &Peer, words: &[&str]) -> Command {
+    let mut command = client("pop", peer.port);
+    command.arg("--output").arg(folder.path().join("mail"));
+    command.arg("--state").arg(folder.path().join("state")).args(words);
+    command
+}
+
+fn state_of(folder: &TestFolder) -> String {
+    std::fs::read_to_string(folder.path().join("state")).unwrap()
+}
+
+#[test]
+fn a_state_says_what_is_new() {
+    let folder = TestFolder::new();
+    let peer = Peer::pop3(|_, _| Usual);
+    let first = by_state(&folder, &peer, &[]).run();
+    first.expect(0, &[]);
+    assert!(first.out.starts_with("2 messages in "), "{}", first.out);
+    let state = state_of(&folder);
+    assert!(state.lines().count() == 2 && state.contains(" 28 aaa\n"), "{state}");
+    // What was moved away does not come again.
+    std::fs::remove_file(folder.path().join("mail/aaa.eml")).unwrap();
+    by_state(&folder, &peer, &["--delete-after", "30"]).run().expect(0, &[]);
+    assert_eq!((peer.count("RETR"), peer.count("DELE")), (2, 0));
+    let gone = by_state(&folder, &peer, &["--delete-after", "0"]).run();
+    gone.expect(0, &[]);
+    assert!(gone.out.contains("0 messages in ") && gone.out.contains("2 deleted"), "{}", gone.out);
+    assert_eq!((peer.count("RETR"), peer.count("DELE"), &*state_of(&folder)), (2, 2, ""));
+}
+
+#[test]
+fn a_state_outlives_lost_connections() {
+    let folder = TestFolder::new();
+    let peer = Peer::pop3(|_, line| match line {
+        "LIST" => say("+OK\r\n1 28\r\n2 28\r\n3 28\r\n.\r\n"),
+        "UIDL" => say("+OK\r\n1 aaa\r\n2 bbb\r\n3 ccc\r\n.\r\n"),
+        "RETR 1" => last("+OK\r\nSubject: half of"),
+        _ => Usual,
+    });
+    let ended = by_state(&folder, &peer, &["--delete"]).run();
+    ended.expect(1, &["message 1: ", "the connection was lost too often"]);
+    assert!(ended.out.starts_with("2 messages in ") && ended.out.contains("2 deleted"), "{}", ended.out);
+    assert_eq!((peer.count("DELE 1"), peer.count("DELE 2"), peer.count("DELE 3")), (0, 1, 1));
+    assert_eq!(state_of(&folder), "- 28 aaa\n");
+}
+
+#[test]
+fn without_unique_ids_a_state_goes_by_headers() {
+    let folder = TestFolder::new();
+    let peer = Peer::pop3(|_, line| match line {
+        "CAPA" | "UIDL" => say("-ERR unknown\r\n"),
+        "TOP 1 0" => say("+OK\r\nReceived: a\r\n\r\n.\r\n"),
+        "TOP 2 0" => say("+OK\r\nReceived: b\r\n\r\n.\r\n"),
+        _ => Usual,
+    });
+    for there in ["2 messages", "0 messages"] {
+        let ended = by_state(&folder, &peer, &[]).run();
+        ended.expect(0, &[]);
+        assert!(ended.out.starts_with(there), "{}", ended.out);
+    }
+    assert_eq!(state_of(&folder).matches(" 28 header ").count(), 2);
+}
+
+#[test]
+fn a_state_that_cannot_be_used_deletes_nothing() {
+    let folder = TestFolder::new();
+    let peer = Peer::pop3(|_, _| Usual);
+    folder.file("state", "what?\n");
+    by_state(&folder, &peer, &["--delete"]).run().expect(64, &["state"]);
+    std::fs::remove_file(folder.path().join("state")).unwrap();
+    std::fs::create_dir(folder.path().join("state.new")).unwrap();
+    by_state(&folder, &peer, &["--delete"]).run().expect(1, &["nothing is deleted"]);
+    assert_eq!((peer.count("RETR"), peer.count("DELE")), (2, 0));
+    let without = |words: &[&str]| client("pop", peer.port).args(words).run();
+    without(&["--state", "x"]).expect(64, &["--output"]);
+    without(&["--output", "x", "--delete-after", "3"]).expect(64, &["--state"]);
+}
+
 #[test]
 fn the_exit_status_tells_the_kind() {
     let peer = Peer::pop3(|_, line| if line.starts_with("PASS") { say("-ERR wrong\r\n") } else { Usual });

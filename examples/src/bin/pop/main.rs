@@ -1,8 +1,10 @@
 //! Downloads messages by POP3.
 
+mod state;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -28,6 +30,10 @@ use mailwire_transport::{
 /// server without unique ids gives numbers alone, which mean other messages the next time: so each is downloaded
 /// every time.
 ///
+/// With --state, a file says which messages are on disk, and since when, so that they can be moved or renamed there;
+/// --delete and --delete-after go by it alone. Each user has a file of its own. With a server without unique ids,
+/// messages are known by their headers then.
+///
 /// Example:
 ///   MAILWIRE_PASSWORD=... pop --server mail.example.org --user anna --output mail
 #[derive(Parser)]
@@ -44,6 +50,12 @@ struct Arguments {
     /// Delete the messages from the server once they are on disk
     #[arg(long, requires = "output")]
     delete: bool,
+    /// Download what this file does not name yet; it is made if it is not there
+    #[arg(long, value_name = "FILE", requires = "output")]
+    state: Option<PathBuf>,
+    /// Delete the messages from the server so many days after they were on disk
+    #[arg(long, value_name = "DAYS", requires = "state", conflicts_with_all = ["keep", "delete"])]
+    delete_after: Option<u32>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -52,6 +64,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
+    if let (Some(state), Some(path)) = (&arguments.state, &arguments.output) {
+        return state::download(arguments, state, path, tally).await;
+    }
     let mut client = connect(arguments).await?;
     let stated = stated(&mut client).await?;
     let messages = listing(&mut client, stated, tally).await?;
@@ -66,9 +81,13 @@ async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     let mut maildrop = Maildrop { download, delete: arguments.delete, tried: HashMap::new(), deleted: 0 };
     maildrop.all(arguments, client, messages).await;
     let Download { new, there, .. } = maildrop.download;
+    summary(path, new, there, maildrop.deleted)
+}
+
+/// Tells what was done.
+fn summary(path: &Path, new: u64, there: u64, deleted: u64) -> Result<()> {
     let more = |count: u64, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
-    let (there, deleted) =
-        (more(there, "were there already"), more(maildrop.deleted, "deleted from the server"));
+    let (there, deleted) = (more(there, "were there already"), more(deleted, "deleted from the server"));
     say(format_args!("{new} messages in {}{there}{deleted}", path.display()))?;
     Ok(())
 }
@@ -323,13 +342,18 @@ impl Maildrop<'_> {
             Ok(Deletions::Done(count)) => self.deleted = count,
             Ok(_) => {}
             Err(error) => {
-                let what = match error.deletions {
-                    Deletions::Incomplete(count) => format!("not all of {count} messages are deleted"),
-                    Deletions::Unknown => "nobody knows what is deleted".to_owned(),
-                    _ => "nothing is deleted".to_owned(),
-                };
+                let what = not_deleted(error.deletions);
                 self.download.tally.failed(what, &error.into());
             }
         }
+    }
+}
+
+/// What became of the messages that were to be deleted, where that failed.
+fn not_deleted(deletions: Deletions) -> String {
+    match deletions {
+        Deletions::Incomplete(count) => format!("not all of {count} messages are deleted"),
+        Deletions::Unknown => "nobody knows what is deleted".to_owned(),
+        _ => "nothing is deleted".to_owned(),
     }
 }
