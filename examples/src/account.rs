@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use mailwire_transport::{
-    Endpoint, Protocol, Security, Timeouts,
+    Endpoint, Protocol, Security, Timeouts, imap,
     sasl::{Credentials, Mechanism},
     tls::ClientTls,
 };
@@ -98,6 +98,23 @@ impl AccountArguments {
                 Err(Usage(missing).into())
             }
         }
+    }
+
+    /// Logs in by IMAP, as `program`.
+    ///
+    /// # Errors
+    ///
+    /// The arguments do not fit, there is no connection, or the login fails.
+    pub async fn imap(&self, program: &str) -> Result<imap::Client> {
+        let mut config = imap::Config::login(self.required_credentials()?);
+        config.allow_clear_credentials = self.allows_clear_credentials();
+        config.mechanism = self.mechanism.clone().map(|mechanism| match mechanism {
+            // Every server has the command; few have the mechanism.
+            Mechanism::Login => imap::LoginMechanism::Login,
+            mechanism => imap::LoginMechanism::Sasl(mechanism),
+        });
+        config.identify(program, env!("CARGO_PKG_VERSION"))?;
+        Ok(imap::Client::connect_with(self.endpoint(Protocol::Imap)?, config).await?)
     }
 
     /// Returns the credentials, where there must be some.

@@ -1,17 +1,24 @@
 //! What the programs share: how one starts and ends, who logs in where, and messages in files.
 
 mod account;
+pub mod append;
 mod download;
 mod folder;
 mod input;
+mod link;
+mod mailboxes;
+pub mod maildir;
 mod program;
 mod status;
+pub mod sync;
 
 pub use self::{
     account::{AccountArguments, SecurityName},
     download::{Download, Failed},
     folder::{Folder, Kept, NewMessage, file_name},
     input::Input,
+    link::Link,
+    mailboxes::{MailboxArguments, can_be_selected, delimiter},
     program::{arguments, exit_code, program, progress, say, tell},
     status::{EXIT_STATUS, Later, Status, Tally, Usage},
 };

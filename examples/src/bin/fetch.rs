@@ -13,7 +13,7 @@ use mailwire_examples::{
     AccountArguments, Download, EXIT_STATUS, Failed, Folder, Input, Later, Status, Tally, program, say, tell,
 };
 use mailwire_transport::{
-    Error, Protocol, encoded_words,
+    Error, encoded_words,
     imap::{
         self, FetchAtt, SearchKey,
         client::{Malformed, Selected, Update},
@@ -22,7 +22,6 @@ use mailwire_transport::{
             types::{Section, Uid},
         },
     },
-    sasl::Mechanism,
 };
 
 /// Lists, downloads and stores messages by IMAP.
@@ -93,16 +92,7 @@ async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
 }
 
 async fn connect(arguments: &Arguments) -> Result<imap::Client> {
-    let account = &arguments.account;
-    let mut config = imap::Config::login(account.required_credentials()?);
-    config.allow_clear_credentials = account.allows_clear_credentials();
-    config.mechanism = account.mechanism.clone().map(|mechanism| match mechanism {
-        // Every server has the command; few have the mechanism.
-        Mechanism::Login => imap::LoginMechanism::Login,
-        mechanism => imap::LoginMechanism::Sasl(mechanism),
-    });
-    config.identify("mailwire-fetch", env!("CARGO_PKG_VERSION"))?;
-    Ok(imap::Client::connect_with(account.endpoint(Protocol::Imap)?, config).await?)
+    arguments.account.imap("mailwire-fetch").await
 }
 
 /// Ends the session. All is done: how it ends changes nothing.

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::run::{PASSWORD, Run as _, Serve, TestFolder, program};
 
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: [&str; 12] = [
     "fetch",
     "pop",
     "send",
@@ -16,6 +16,7 @@ const PROGRAMS: [&str; 11] = [
     "mirror",
     "extensions",
     "reports",
+    "sync",
 ];
 
 /// The examples of a program's help: the words of each.
@@ -32,7 +33,7 @@ fn examples(name: &str) -> Vec<Vec<String>> {
 #[test]
 fn all_examples_are_found() {
     let counts = PROGRAMS.map(|name| examples(name).len());
-    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0, 0, 1, 1]);
+    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0, 0, 1, 1, 2]);
 }
 
 #[test]
@@ -113,6 +114,12 @@ fn the_examples_of_the_clients_work() {
     assert_eq!(used.err.lines().count(), 1, "{}", used.err);
     let differs: Vec<&str> = used.out.lines().filter(|line| line.contains("differs")).collect();
     assert!(matches!(differs[..], [acl] if acl.starts_with("ACL ")), "{differs:?}");
+    let synchronized = world.run(&examples("sync")[0], "imaps");
+    synchronized.expect(0, &[]);
+    assert!(synchronized.out.starts_with("INBOX: 3 fetched, 0 stored"), "{}", synchronized.out);
+    let all = world.run(&examples("sync")[1], "imaps");
+    all.expect(0, &[]);
+    assert!(all.out.starts_with("INBOX: 0 fetched, 0 stored"), "{}", all.out);
     let fetched = world.run(&examples("pop")[0], "pop3s");
     fetched.expect(0, &[]);
     assert!(fetched.out.starts_with("3 messages in mail"), "{}", fetched.out);
