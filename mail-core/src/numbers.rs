@@ -1,4 +1,22 @@
-//! Numbers that are types of their own.
+//! Numbers that are types of their own, and how numbers are written.
+
+use alloc::vec::Vec;
+
+/// Appends a decimal number.
+pub fn write_number(out: &mut Vec<u8>, mut number: u64) {
+    let start = out.len();
+    loop {
+        // Less than 10, so it fits.
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = out.get_mut(start..) {
+        digits.reverse();
+    }
+}
 
 /// Declares a number that is a type of its own: `new -> Option`, `get`, the conversions, and how it is
 /// shown. For the protocol crates, whose features `serde` and `arbitrary` it heeds.

@@ -9,12 +9,13 @@ pub use bytes::BytesMut;
 
 use crate::{Invalid, Secret, deviation};
 pub use crate::{
-    calendar::{day_of_epoch, days_since_epoch},
+    calendar::{HeaderDate, MONTHS, day_of_epoch, days_in, days_since_epoch},
     classes::ByteClasses,
     dot::bare::BareSearch,
     gate::{Gate, Park},
     keywords::{keyword, keyword_key, long_keyword_key},
     nul::NulSearch,
+    numbers::write_number,
     upgrade::{await_tls, once_drained, refuse_injection},
     words::words,
 };

@@ -3,10 +3,9 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, ParseError, Parsed, Text, keywords, sasl::Mechanism};
+use mailwire_core::{Cursor, ParseError, Parsed, Text, keywords, private::write_number, sasl::Mechanism};
 
 use crate::{
-    command::write_number,
     context::ParseContext,
     deviation,
     types::{Keyword, LineText, find_break, is_blank, is_vchar},

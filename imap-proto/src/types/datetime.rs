@@ -5,7 +5,7 @@ use core::fmt;
 
 use mailwire_core::{
     Invalid, ParseError,
-    private::{day_of_epoch, days_since_epoch},
+    private::{MONTHS, day_of_epoch, days_in, days_since_epoch},
 };
 
 use super::{
@@ -14,9 +14,6 @@ use super::{
     text::display,
 };
 use crate::deviation;
-
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
 /// A day, as SEARCH has it.
 ///
@@ -118,15 +115,6 @@ impl Date {
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         display(f, |out| self.write(out))
-    }
-}
-
-const fn days_in(year: u16, month: u8) -> u8 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        _ => 31,
     }
 }
 

@@ -6,7 +6,6 @@ mod write;
 
 use mailwire_core::{Secret, Text, sasl::Mechanism};
 pub(crate) use rules::{Effect, Name, Rules, ValidIn};
-pub(crate) use write::write_number;
 
 use crate::{
     extensions::Xclient,

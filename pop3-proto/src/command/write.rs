@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::sasl;
+use mailwire_core::{private::write_number, sasl};
 
 use super::Command;
 
@@ -64,20 +64,4 @@ fn put(out: &mut Vec<u8>, before: &[u8], text: &[u8]) {
 fn number(out: &mut Vec<u8>, before: &[u8], number: u64) {
     out.extend_from_slice(before);
     write_number(out, number);
-}
-
-/// Appends `number` in decimal.
-pub(crate) fn write_number(out: &mut Vec<u8>, number: u64) {
-    let start = out.len();
-    let mut left = number;
-    loop {
-        out.push(b'0' + u8::try_from(left % 10).unwrap_or(0));
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    if let Some(digits) = out.get_mut(start..) {
-        digits.reverse();
-    }
 }

@@ -3,12 +3,11 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, ParseError, Parsed, sasl::Mechanism, setters};
+use mailwire_core::{Cursor, ParseError, Parsed, private::write_number, sasl::Mechanism, setters};
 
 use super::Expected;
 use crate::{
     capability::Capability,
-    command::write_number,
     context::ParseContext,
     deviation,
     types::{

@@ -5,11 +5,14 @@ mod list;
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Invalid, Text, keywords, private::check_text, sasl::Mechanism};
+use mailwire_core::{
+    Invalid, Text, keywords,
+    private::{check_text, write_number},
+    sasl::Mechanism,
+};
 
 pub use self::list::{Capabilities, CapabilitiesIter};
 use crate::{
-    command::put_number,
     extensions::{
         deliver_by::DeliverByParam, future_release::FutureRelease, limits::SessionLimits,
         no_soliciting::SolicitationKeywords, priority::PriorityProfile, write_offered,
@@ -381,7 +384,7 @@ impl Capability {
                 out.extend_from_slice(b"SIZE");
                 if let Some(size) = size {
                     out.push(b' ');
-                    put_number(*size, out);
+                    write_number(out, *size);
                 }
             }
             Self::Auth(mechanisms) => {

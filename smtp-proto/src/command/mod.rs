@@ -10,7 +10,6 @@ mod write;
 
 pub(crate) use parse::first_word;
 pub(crate) use rules::{Effect, Foreign, Name, OutOfOrder, Rules};
-pub(crate) use write::put_number;
 
 use alloc::vec::Vec;
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::sasl;
+use mailwire_core::{private::write_number, sasl};
 
 use super::{Auth, Command, Mail, Rcpt};
 
@@ -86,7 +86,7 @@ fn write_auth(auth: &Auth, out: &mut Vec<u8>) {
 
 fn write_bdat(size: u64, last: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"BDAT ");
-    put_number(size, out);
+    write_number(out, size);
     if last {
         out.extend_from_slice(b" LAST");
     }
@@ -97,7 +97,7 @@ fn write_mail(mail: &Mail, out: &mut Vec<u8>) {
     mail.from.write(out);
     if let Some(size) = mail.size {
         out.extend_from_slice(b" SIZE=");
-        put_number(size, out);
+        write_number(out, size);
     }
     if let Some(body) = mail.body {
         out.extend_from_slice(b" BODY=");
@@ -120,21 +120,5 @@ fn write_rcpt(rcpt: &Rcpt, out: &mut Vec<u8>) {
     rcpt.to.write(out);
     if let Some(parameters) = rcpt.rare.get() {
         parameters.write(out);
-    }
-}
-
-/// Appends a decimal number.
-pub(crate) fn put_number(mut number: u64, out: &mut Vec<u8>) {
-    let start = out.len();
-    loop {
-        // Less than 10, so it fits.
-        out.push(b'0' + (number % 10) as u8);
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    if let Some(digits) = out.get_mut(start..) {
-        digits.reverse();
     }
 }

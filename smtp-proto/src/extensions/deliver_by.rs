@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use mailwire_core::{
     Cursor, Invalid, ParseError, Text,
     grammar::{Grammar, byte, expected},
+    private::write_number,
 };
 use nom::{
     Parser,
@@ -17,7 +18,6 @@ use nom::{
 };
 
 use super::{Offered, Value, number9, put_offered};
-use crate::command::put_number;
 
 /// The most seconds in either direction.
 const MOST: i32 = 999_999_999;
@@ -133,7 +133,7 @@ impl Value for DeliverBy {
         if self.seconds < 0 {
             out.push(b'-');
         }
-        put_number(self.seconds.unsigned_abs().into(), out);
+        write_number(out, self.seconds.unsigned_abs().into());
         out.extend_from_slice(if self.mode == ByMode::Return { b";R" } else { b";N" });
         if self.trace {
             out.push(b'T');

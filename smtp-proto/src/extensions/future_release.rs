@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use mailwire_core::{
     Cursor, Invalid, ParseError,
     grammar::{Expected, Grammar, byte},
+    private::write_number,
 };
 use nom::Parser;
 
 use super::{Offered, Value, number9, put_offered};
-use crate::{command::put_number, types::DateTime};
+use crate::types::DateTime;
 
 /// How long a message is held, in seconds: 1 to 999,999,999 ([RFC 4865 section
 /// 3](https://www.rfc-editor.org/rfc/rfc4865#section-3)).
@@ -70,7 +71,7 @@ impl Value for Hold {
 
     fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::For(interval) => put_number(interval.get().into(), out),
+            Self::For(interval) => write_number(out, interval.get().into()),
             Self::Until(until) if until.is_utc() => until.write(out),
             Self::Until(until) => {
                 // One at the edge of what years can be is written as it is.

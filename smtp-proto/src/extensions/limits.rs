@@ -6,6 +6,7 @@ use core::num::NonZeroU32;
 use mailwire_core::{
     Text,
     grammar::{Grammar, byte, expected},
+    private::write_number,
 };
 use nom::{
     Parser,
@@ -17,7 +18,6 @@ use nom::{
 };
 
 use super::Offered;
-use crate::command::put_number;
 
 /// How much a server takes at once: LIMITS ([RFC 9422 section
 /// 4](https://www.rfc-editor.org/rfc/rfc9422#section-4)). A client obeys by itself.
@@ -181,7 +181,7 @@ impl Offered for SessionLimits {
                 out.push(b' ');
                 out.extend_from_slice(name.as_bytes());
                 out.push(b'=');
-                put_number(limit.get().into(), out);
+                write_number(out, limit.get().into());
             }
         }
         if !self.other.is_empty() {

@@ -25,13 +25,13 @@ use mailwire_core::{
     Cursor, ParseError, Text,
     grammar::{Expected, Grammar, run_all},
     keywords,
+    private::write_number,
 };
 use nom::{Parser, bytes::complete::take_while_m_n};
 
 use crate::{
     Capability, Mail, Parameter, Rcpt,
     capability::{Extension, ExtensionSet},
-    command::put_number,
     types::{Mailbox, ParameterValue, chars, xtext},
 };
 
@@ -89,7 +89,7 @@ fn put_offered(out: &mut Vec<u8>, number: Option<u64>, rest: &[u8]) {
         out.push(b' ');
     }
     if let Some(number) = number {
-        put_number(number, out);
+        write_number(out, number);
     }
     out.extend_from_slice(rest);
 }

@@ -2,10 +2,12 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Cursor, Invalid, ParseError, Text, private::check_text};
+use mailwire_core::{
+    Cursor, Invalid, ParseError, Text,
+    private::{check_text, write_number},
+};
 
 use super::{Value, number9};
-use crate::command::put_number;
 
 /// How the way of a message can be asked for: MTRK ([RFC 3885 section
 /// 3.1](https://www.rfc-editor.org/rfc/rfc3885#section-3.1)). MAIL must have an
@@ -89,7 +91,7 @@ impl Value for Tracking {
         out.extend_from_slice(self.certifier.as_bytes());
         if let Some(timeout) = self.timeout {
             out.push(b':');
-            put_number(timeout.into(), out);
+            write_number(out, timeout.into());
         }
     }
 

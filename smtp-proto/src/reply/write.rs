@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
+use mailwire_core::private::write_number;
+
 use super::{EnhancedCode, Reply, ReplyCode};
-use crate::command::put_number;
 
 impl Reply {
     /// Appends the reply, with its line ends.
@@ -39,9 +40,9 @@ pub(crate) fn write_line(
     if let Some(enhanced) = enhanced {
         out.push(b'0' + enhanced.class());
         out.push(b'.');
-        put_number(enhanced.subject().into(), out);
+        write_number(out, enhanced.subject().into());
         out.push(b'.');
-        put_number(enhanced.detail().into(), out);
+        write_number(out, enhanced.detail().into());
         if !text.is_empty() {
             out.push(b' ');
         }

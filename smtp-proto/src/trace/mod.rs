@@ -6,6 +6,8 @@
 //!
 //! Fields are written folded, and whatever a client called itself, nothing in them ends a field or begins another.
 //!
+//! What others put there is read by [`hops`], for whoever asks which way a message has come and how long each step took.
+//!
 //! # Examples
 //!
 //! ```
@@ -29,12 +31,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod hop;
 mod protocol;
 mod received;
 mod timestamp;
 
 use alloc::vec::Vec;
 
+pub use hop::{Hop, hops};
 pub use protocol::Protocol;
 pub use received::Received;
 pub use timestamp::Timestamp;

@@ -44,6 +44,18 @@ impl Protocol {
         Self { name: Name::Lmtp, ..Self::smtp(true) }
     }
 
+    /// The protocol of a registered word, in any case of its letters; that after HELO is [`smtp`](Self::smtp) alone.
+    #[must_use]
+    pub fn of(word: &[u8]) -> Option<Self> {
+        let names = [Self::smtp(false), Self::smtp(true), Self::lmtp()];
+        let mut all = names.into_iter().flat_map(|name| {
+            (0..8_u8).map(move |bits| {
+                name.with_tls(bits & 1 != 0).with_authenticated(bits & 2 != 0).with_smtp_utf8(bits & 4 != 0)
+            })
+        });
+        all.find(|protocol| word.eq_ignore_ascii_case(protocol.as_str().as_bytes()))
+    }
+
     /// Sets whether TLS protects the connection, from its beginning or by STARTTLS.
     #[must_use]
     pub const fn with_tls(mut self, tls: bool) -> Self {
@@ -63,6 +75,18 @@ impl Protocol {
     pub const fn with_smtp_utf8(mut self, smtp_utf8: bool) -> Self {
         self.smtp_utf8 = smtp_utf8;
         self
+    }
+
+    /// Whether TLS protects the connection.
+    #[must_use]
+    pub const fn is_tls(self) -> bool {
+        self.tls
+    }
+
+    /// Whether the client has logged in.
+    #[must_use]
+    pub const fn is_authenticated(self) -> bool {
+        self.authenticated
     }
 
     /// Whether the message may have addresses and a header beyond ASCII.

@@ -4,7 +4,7 @@ use core::fmt;
 
 use mailwire_core::{
     Invalid,
-    private::{day_of_epoch, days_since_epoch},
+    private::{HeaderDate, MONTHS, day_of_epoch, days_since_epoch},
 };
 
 /// A moment as header fields tell it, with the offset of the clock ([RFC 5322 section
@@ -37,6 +37,16 @@ impl Timestamp {
         }
     }
 
+    /// Reads a date as others write it in header fields: without a weekday, with the name of a zone, with a comment; a zone
+    /// that is not known counts as UTC ([RFC 5322 section 4.3](https://www.rfc-editor.org/rfc/rfc5322#section-4.3)).
+    /// `None` without a day or a time.
+    #[must_use]
+    pub fn read(field: &[u8]) -> Option<Self> {
+        let date = HeaderDate::read(field)?;
+        date.time?;
+        Self::new(date.unix_seconds()?, date.zone.unwrap_or_default()).ok()
+    }
+
     /// Seconds after 1970-01-01 in UTC; before it, negative.
     #[must_use]
     pub const fn seconds(self) -> i64 {
@@ -65,14 +75,13 @@ impl From<std::time::SystemTime> for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let local = self.seconds + i64::from(self.offset) * 60;
         // Within the years 0 to 9999.
         let (days, time) = (local.div_euclid(DAY) as i32, local.rem_euclid(DAY));
         let (year, month, day) = day_of_epoch(days).unwrap_or_default();
         let weekday = WEEKDAYS.get(days.rem_euclid(7) as usize).unwrap_or(&"");
-        let month = MONTHS.get(usize::from(month.saturating_sub(1))).unwrap_or(&"");
+        let month = MONTHS.get(usize::from(month.saturating_sub(1)));
+        let month = month.and_then(|month| core::str::from_utf8(*month).ok()).unwrap_or_default();
         let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
         let sign = if self.offset < 0 { '-' } else { '+' };
         let (hours, minutes) = (self.offset.unsigned_abs() / 60, self.offset.unsigned_abs() % 60);
@@ -101,6 +110,16 @@ mod tests {
             (LAST, 0, "Fri, 31 Dec 9999 23:59:59 +0000"),
         ] {
             assert_eq!(Timestamp::new(seconds, offset).unwrap().to_string(), text);
+        }
+        for (text, seconds, offset) in [
+            ("Sat, 28 Nov 2026 23:31:11 +0100 (CET)", 1_795_905_071, 60),
+            ("28 Nov 26 22:31:11 GMT", 1_795_905_071, 0),
+            ("Sat, 28 Nov 2026 14:31:11 PST", 1_795_905_071, -480),
+        ] {
+            assert_eq!(Timestamp::read(text.as_bytes()), Timestamp::new(seconds, offset).ok(), "{text}");
+        }
+        for none in ["", "28 Nov 2026", "30 Feb 2026 10:00:00 +0000", "soon"] {
+            assert_eq!(Timestamp::read(none.as_bytes()), None, "{none}");
         }
         for (seconds, offset) in
             [(FIRST, -1), (LAST, 1), (i64::MAX, 0), (i64::MIN, 0), (0, 6000), (0, i16::MIN)]

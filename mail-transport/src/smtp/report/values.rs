@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use mail_parser::DateTime;
 use mailwire_smtp::{EnhancedCode, Mailbox, extensions::dsn::OriginalRecipient, trace::Timestamp};
 #[cfg(any(feature = "client", feature = "server"))]
 use mailwire_smtp::{ForwardPath, Host};
@@ -206,14 +205,9 @@ pub(super) fn read_status(value: &str) -> Option<EnhancedCode> {
     word.parse().ok()
 }
 
-/// Reads a date as others write it: with the name of a zone, without a day of the week, with a comment
-/// ([RFC 5322 section 3.3](https://www.rfc-editor.org/rfc/rfc5322#section-3.3)).
+/// Reads a date as others write it.
 pub(super) fn read_date(value: &str) -> Option<Timestamp> {
-    // The parser reads to the end of a line.
-    let date =
-        DateTime::parse_rfc822(&format!("{}\n", without_comments(value))).filter(DateTime::is_valid)?;
-    let minutes = i16::from(date.tz_hour) * 60 + i16::from(date.tz_minute);
-    Timestamp::new(date.to_timestamp(), if date.tz_before_gmt { -minutes } else { minutes }).ok()
+    Timestamp::read(value.as_bytes())
 }
 
 #[cfg(test)]
