@@ -336,7 +336,8 @@ async fn a_transaction_that_stays_open_is_given_up() {
 async fn bare_newlines_are_refused_or_mended() {
     let server = start(CLEAR, |server| server).await;
     let smuggled = "one\r\n.\nMAIL FROM:<x@y>\r\n";
-    let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+    let refuses = Config::anonymous().with_bare_newline(BareNewline::Refuse);
+    let mut client = Client::connect_with(server.endpoint(CLEAR), refuses).await.unwrap();
     let error = client.send(&to_bob(), smuggled).await.unwrap_err();
     assert!(matches!(error, Error::Misuse(mailwire_core::Misuse::InvalidBody { offset: 6, .. })), "{error}");
     // It was found before anything was sent.
@@ -349,10 +350,8 @@ async fn bare_newlines_are_refused_or_mended() {
     assert_eq!(client.outcome(), Outcome::NotSent);
     assert!(server.inbox("bob").is_empty(), "a message without its end is none");
 
-    let mut config = Config::anonymous();
-    config.bare_newline = BareNewline::Normalize;
-    let mut client = Client::connect_with(server.endpoint(CLEAR), config).await.unwrap();
-    let _ = client.send(&to_bob(), smuggled).await.unwrap();
+    let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+    assert_eq!(client.send(&to_bob(), smuggled).await.unwrap().mended.count, 1);
     assert_eq!(server.inbox("bob"), ["one\r\n.\r\nMAIL FROM:<x@y>\r\n"]);
 }
 

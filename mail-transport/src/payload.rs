@@ -8,7 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::{Error, InvalidValue};
 
-/// A mail message to be sent, in memory, whole or in pieces, or read while it is sent. Lines end in CR LF. Nothing of it is copied.
+/// A mail message to be sent, in memory, whole or in pieces, or read while it is sent. Its lines should end in CR LF. Nothing of
+/// it is copied but what is borrowed (`&str`, `&[u8]`).
 ///
 /// # Examples
 ///
@@ -27,6 +28,8 @@ use crate::{Error, InvalidValue};
 pub struct Payload<'a> {
     /// What is in memory: all of it, or what comes before the reader's bytes.
     pieces: VecDeque<Bytes>,
+    /// How many of the first pieces are fields that were put before the message.
+    added: usize,
     reader: Option<Reader<'a>>,
 }
 
@@ -46,12 +49,13 @@ impl<'a> Payload<'a> {
     /// lets a server refuse a large message before it comes; an estimate will do.
     pub fn from_reader(reader: impl AsyncRead + Send + 'a, length: Option<u64>) -> Self {
         let reader = Reader { reader: Box::pin(reader), length, buffer: BytesMut::new() };
-        Self { pieces: VecDeque::new(), reader: Some(reader) }
+        Self { pieces: VecDeque::new(), added: 0, reader: Some(reader) }
     }
 
     /// A message that is the concatenation of pieces.
     pub fn from_pieces(pieces: impl IntoIterator<Item = Bytes>) -> Self {
-        Self { pieces: pieces.into_iter().filter(|piece| !piece.is_empty()).collect(), reader: None }
+        let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        Self { pieces, added: 0, reader: None }
     }
 
     /// Puts header fields before the message: a signature, a trace field. Neither they nor the message are copied.
@@ -73,6 +77,7 @@ impl<'a> Payload<'a> {
         check_fields(&fields)?;
         if !fields.is_empty() {
             self.pieces.push_front(fields);
+            self.added += 1;
         }
         Ok(self)
     }
@@ -100,12 +105,18 @@ impl<'a> Payload<'a> {
     /// The same message, if it is in memory.
     #[cfg(feature = "smtp")]
     pub(crate) fn again(&self) -> Option<Self> {
-        self.is_in_memory().then(|| Self { pieces: self.pieces.clone(), reader: None })
+        self.is_in_memory().then(|| Self { pieces: self.pieces.clone(), added: self.added, reader: None })
     }
 
     /// The pieces, if all of them are in memory.
     pub(crate) fn pieces(&self) -> Option<impl Iterator<Item = &Bytes>> {
         self.reader.is_none().then(|| self.pieces.iter())
+    }
+
+    /// How many of the next pieces are fields that were put before the message.
+    #[cfg(feature = "smtp")]
+    pub(crate) const fn added(&self) -> usize {
+        self.added
     }
 
     /// The bytes, if they are in memory in one piece.
@@ -119,6 +130,7 @@ impl<'a> Payload<'a> {
     /// The next piece, of at most `limit` bytes if it is read; empty at the end.
     pub(crate) async fn next(&mut self, limit: u64) -> io::Result<Bytes> {
         if let Some(piece) = self.pieces.pop_front() {
+            self.added = self.added.saturating_sub(1);
             return Ok(piece);
         }
         let Some(Reader { reader, buffer, .. }) = &mut self.reader else { return Ok(Bytes::new()) };
@@ -169,23 +181,43 @@ impl From<Bytes> for Payload<'_> {
     }
 }
 
-impl From<Vec<u8>> for Payload<'_> {
-    fn from(bytes: Vec<u8>) -> Self {
-        Bytes::from(bytes).into()
-    }
+/// What is made of [`Bytes`] is made of these, too.
+macro_rules! from_bytes {
+    ($type:ty) => {
+        $crate::payload::from_bytes!($type, owned Vec<u8>, String);
+        $crate::payload::from_bytes!($type, borrowed str, [u8], String, Vec<u8>);
+
+        impl<const N: usize> From<&[u8; N]> for $type {
+            fn from(bytes: &[u8; N]) -> Self {
+                bytes::Bytes::copy_from_slice(bytes).into()
+            }
+        }
+
+        impl From<&bytes::Bytes> for $type {
+            fn from(bytes: &bytes::Bytes) -> Self {
+                bytes.clone().into()
+            }
+        }
+    };
+    ($type:ty, owned $($from:ty),*) => { $(
+        impl From<$from> for $type {
+            fn from(bytes: $from) -> Self {
+                bytes::Bytes::from(bytes).into()
+            }
+        }
+    )* };
+    ($type:ty, borrowed $($from:ty),*) => { $(
+        impl From<&$from> for $type {
+            fn from(bytes: &$from) -> Self {
+                let bytes: &[u8] = bytes.as_ref();
+                bytes::Bytes::copy_from_slice(bytes).into()
+            }
+        }
+    )* };
 }
 
-impl From<String> for Payload<'_> {
-    fn from(text: String) -> Self {
-        Bytes::from(text).into()
-    }
-}
-
-impl From<&'static str> for Payload<'_> {
-    fn from(text: &'static str) -> Self {
-        Bytes::from_static(text.as_bytes()).into()
-    }
-}
+from_bytes!(Payload<'_>);
+pub(crate) use from_bytes;
 
 /// Shows the length alone.
 impl fmt::Debug for Payload<'_> {

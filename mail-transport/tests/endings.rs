@@ -425,10 +425,16 @@ async fn answers_without_their_beginning() {
     .await;
 }
 
+/// A client that mends nothing.
+async fn refusing(stream: Stream) -> Result<smtp::Client> {
+    let config = smtp::Config::anonymous().with_bare_newline(smtp::BareNewline::Refuse);
+    smtp::Client::over(stream, endpoint(), config).await
+}
+
 #[tokio::test]
 async fn a_bare_newline_in_memory_is_found_before_anything_is_sent() {
     with(&smtp_script("C: NOOP\nS: 250 ok"), async |stream| {
-        let mut client = smtp(stream).await.unwrap();
+        let mut client = refusing(stream).await.unwrap();
         let error = client.send(&to_bob(), "one\r\ntwo\nthree\r\n").await.unwrap_err();
         assert!(matches!(error, Error::Misuse(mailwire_core::Misuse::InvalidBody { offset: 8, .. })));
         assert_eq!(client.outcome(), Outcome::NotSent);
@@ -438,7 +444,7 @@ async fn a_bare_newline_in_memory_is_found_before_anything_is_sent() {
     .await;
     // From a reader it is found too late, and that is what each later call says.
     with(&transaction("S: 250 ok\nS: 250 ok\nS: 354 go\nwait"), async |stream| {
-        let mut client = smtp(stream).await.unwrap();
+        let mut client = refusing(stream).await.unwrap();
         let message = Payload::from_reader(&b"one\r\ntwo\nthree\r\n"[..], None);
         let error = client.send(&to_bob(), message).await.unwrap_err();
         let later = client.noop().await.unwrap_err();

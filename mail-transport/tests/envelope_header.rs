@@ -1,7 +1,9 @@
 //! An envelope out of a message's header.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-use mailwire_transport::smtp::{Envelope, without_bcc};
+use mailwire_core::dot::Mender;
+use mailwire_transport::smtp::{Envelope, Message, without_bcc};
+use proptest::prelude::*;
 
 fn envelope(message: &str) -> (String, Vec<String>) {
     let envelope = Envelope::from_header(message.as_bytes()).unwrap();
@@ -45,4 +47,70 @@ fn blind_copies_stay_blind() {
     assert_eq!(sent, "From: a@a.example\r\nTo: d@b.example\r\n\r\nBcc: body\r\n");
     let same = without_bcc(sent.clone());
     assert_eq!((same.as_ptr(), same.len()), (sent.as_ptr(), sent.len()));
+}
+
+/// However odd a field of blind copies is: whoever it names gets the message, and nobody is told.
+#[test]
+fn blind_copies_in_odd_forms() {
+    let (from, body) = ("From: a@a.example\r\nMessage-ID: <1@a>\r\nDate: x\r\n", "\r\nBcc: body@x\r\n");
+    for (bcc, to) in [
+        ("Bcc: b@b.example\r\n", &["<b@b.example>"][..]),
+        ("bCC : b@b.example\r\n", &["<b@b.example>"]),
+        ("Bcc:\r\n\tb@b.example,\r\n  \"c, d\"\r\n <c@b.example>\r\n", &["<b@b.example>", "<c@b.example>"]),
+        ("Bcc: b@b.example\r\nBcc: c@b.example\r\n", &["<b@b.example>", "<c@b.example>"]),
+        ("Bcc: Team: b@b.example, C <c@b.example>;\r\n", &["<b@b.example>", "<c@b.example>"]),
+        ("Bcc: undisclosed-recipients:;\r\n", &[]),
+        ("Bcc:\r\n", &[]),
+        ("Bcc: b@b.example (who\r\n is blind)\r\n", &["<b@b.example>"]),
+        ("Bcc: b@b.example\n", &["<b@b.example>"]),
+        ("Bcc: b@b.example\r", &["<b@b.example>"]),
+        ("Bcc: b@b.example,\r\n \r\n c@b.example\r\n", &["<b@b.example>"]),
+        (
+            "X: y\r\n no field\r\nBcc: b@b.example\r\nnonsense\r\n Bcc: c@b.example\r\n",
+            &["<b@b.example>", "<c@b.example>"],
+        ),
+        ("Bcc: b\u{f6}b@b.example\r\n", &["<b\u{f6}b@b.example>"]),
+    ] {
+        for message in [format!("{from}{bcc}{body}"), format!("{bcc}{from}{body}"), format!("{from}{bcc}")] {
+            let (envelope, _) = Message::from(&message).into_parts().unwrap();
+            let named: Vec<_> = envelope.recipients().iter().map(|rcpt| rcpt.to.to_string()).collect();
+            assert!(
+                named.starts_with(&to.iter().map(ToString::to_string).collect::<Vec<_>>()),
+                "{message:?} {named:?}"
+            );
+            let sent = without_bcc(message.clone().into());
+            let sent = std::str::from_utf8(&sent).unwrap();
+            assert!(!sent.contains("b.example"), "{sent:?}");
+            assert!(sent.contains(from) && message.contains(body) == sent.contains(body), "{sent:?}");
+        }
+    }
+}
+
+/// A header of 10 MB is looked through in a moment.
+#[test]
+fn huge_headers() {
+    let bcc = "Bcc: b@b.example,\r\n c@b.example\r\n".repeat(300_000);
+    let message = format!("From: a@a.example\r\n{bcc}\r\nHi\r\n");
+    let (envelope, _) = Message::from(message.clone()).into_parts().unwrap();
+    assert_eq!(envelope.recipients().len(), 2);
+    assert_eq!(without_bcc(message.into()), "From: a@a.example\r\n\r\nHi\r\n");
+}
+
+proptest! {
+    /// What a reader of the message could take for a blind copy is never left.
+    #[test]
+    fn no_blind_copy_is_left(parts in prop::collection::vec(prop::sample::select(vec![
+        "Bcc", "bcc ", "Resent-Bcc", "From", "To", ":", ": ", "a@b.example", "\"", "(", ")", "<", ">", ",", ";", "\\", " ", "\t",
+        "\r\n", "\n", "\r", "\r\n ", "x", "\u{e9}",
+    ]), 0..40)) {
+        let message = parts.concat();
+        // As it will be sent, and as lenient readers see that.
+        let kept = Mender::new().push(without_bcc(message.clone().into()));
+        let parsed = mail_parser::MessageParser::new().parse_headers(&kept[..]);
+        for header in parsed.iter().flat_map(|parsed| parsed.headers()) {
+            let blind = matches!(header.name, mail_parser::HeaderName::Bcc | mail_parser::HeaderName::ResentBcc);
+            prop_assert!(!blind, "{:?} of {:?}", kept, message);
+        }
+        let _ = Message::from(message).into_parts();
+    }
 }

@@ -1,7 +1,12 @@
-//! Messages in pieces: what arrives is their concatenation, and what is said of it before is right.
+//! Messages in pieces, mended, with an envelope of their own: what arrives is right, and so is what is said of it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::sync::Mutex;
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use mailwire_core::Misuse;
@@ -10,18 +15,23 @@ use mailwire_transport::{
     sasl::Authenticator,
     server::Listener,
     smtp::{
-        self, Envelope,
+        self, BareNewline, Config, Envelope, Message, Outcome,
         proto::{BodyType, Host, Mail, Reply, ReplyCode},
         server::{Body, BodyError, Client, Server, Service, Session, Transaction},
     },
 };
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 /// What a server was told of a message, and the message.
-type Taken = (Mail, Bytes);
+struct Kept {
+    mail: Mail,
+    to: Vec<String>,
+    message: Bytes,
+}
 
 #[derive(Default)]
-struct Keeper(std::sync::Arc<Mutex<Vec<Taken>>>);
+struct Keeper(Arc<Mutex<Vec<Kept>>>);
 
 impl Authenticator for Keeper {}
 
@@ -46,13 +56,14 @@ impl Session for Keeper {
         body: &mut Body<'_>,
     ) -> Result<Reply, BodyError> {
         let message = body.bytes().await?;
-        self.0.lock().unwrap().push((transaction.mail.clone(), message));
+        let to = transaction.recipients.iter().map(|rcpt| rcpt.to.to_string()).collect();
+        self.0.lock().unwrap().push(Kept { mail: transaction.mail.clone(), to, message });
         Ok(Reply::new(ReplyCode::OK, "2.0.0 Kept"))
     }
 }
 
-/// Sends each message, and gives what the server has of it.
-async fn sent(messages: Vec<Payload<'_>>) -> Vec<Result<Taken, Error>> {
+/// What a server keeps of what a client sends to it.
+async fn kept(config: Config, send: impl AsyncFnOnce(&mut smtp::Client)) -> Vec<Kept> {
     let clear = Security::plaintext_without_encryption();
     let listener = Listener::bind("127.0.0.1:0", clear, None).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -65,17 +76,28 @@ async fn sent(messages: Vec<Payload<'_>>) -> Vec<Result<Taken, Error>> {
         async move { server.serve(listener, shutdown).await }
     });
     let endpoint = Endpoint::tcp("127.0.0.1", address.port(), clear);
-    let mut client = smtp::Client::connect_with(endpoint, smtp::Config::anonymous()).await.unwrap();
-    let envelope = Envelope::new("anna@example.org", ["bob@example.net"]).unwrap();
-    let mut taken = Vec::new();
-    for message in messages {
-        let sent = client.send(&envelope, message).await;
-        taken.push(sent.map(|_| kept.lock().unwrap().pop().unwrap()));
+    let mut client = smtp::Client::connect_with(endpoint, config).await.unwrap();
+    send(&mut client).await;
+    match client.is_usable() {
+        true => client.quit().await.unwrap(),
+        false => drop(client),
     }
-    client.quit().await.unwrap();
     shutdown.cancel();
     task.await.unwrap().unwrap();
-    taken
+    std::mem::take(&mut *kept.lock().unwrap())
+}
+
+/// A reader that fails.
+struct Broken;
+
+impl AsyncRead for Broken {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::Error::other("the disk is gone")))
+    }
+}
+
+fn to_bob() -> Envelope {
+    Envelope::new("anna@example.org", ["bob@example.net"]).unwrap()
 }
 
 #[tokio::test]
@@ -102,10 +124,16 @@ async fn a_header_is_put_before_a_message() {
     ];
     let (payloads, expected): (Vec<_>, Vec<_>) =
         cases.into_iter().map(|(it, pieces, body)| (it, (pieces.map(|it| &it[..]).concat(), body))).unzip();
-    for (taken, (bytes, body)) in sent(payloads).await.into_iter().zip(expected) {
-        let (mail, message) = taken.unwrap();
-        assert_eq!(message, bytes);
-        assert_eq!((mail.size, mail.body), (Some(bytes.len() as u64), body));
+    let kept = kept(Config::anonymous(), async |client| {
+        for payload in payloads {
+            assert_eq!(client.send(&to_bob(), payload).await.unwrap().mended.count, 0);
+        }
+    })
+    .await;
+    assert_eq!(kept.len(), expected.len());
+    for (kept, (bytes, body)) in kept.into_iter().zip(expected) {
+        assert_eq!(kept.message, bytes);
+        assert_eq!((kept.mail.size, kept.mail.body), (Some(bytes.len() as u64), body));
     }
 }
 
@@ -119,7 +147,170 @@ async fn a_message_in_pieces_is_checked_before_it_is_sent() {
         pieces(&["a\r\n", "b\0"]),
         pieces(&["a\r"]),
     ];
-    for taken in sent(wrong).await {
-        assert!(matches!(taken, Err(Error::Misuse(Misuse::InvalidBody { .. }))), "{taken:?}");
+    let config = Config::anonymous().with_bare_newline(BareNewline::Refuse);
+    let kept = kept(config, async |client| {
+        for payload in wrong {
+            let error = client.send(&to_bob(), payload).await.unwrap_err();
+            assert!(matches!(error, Error::Misuse(Misuse::InvalidBody { .. })), "{error}");
+            assert!(client.is_usable() && client.outcome() == Outcome::NotSent);
+        }
+    })
+    .await;
+    assert!(kept.is_empty());
+}
+
+/// By DATA and by BDAT, in memory and read, in one group of messages: the same arrives, and the result tells.
+#[tokio::test]
+async fn lines_are_mended_and_it_is_told() {
+    let small = ("a: b\n\n.\nc\rd\r\n\n", "a: b\r\n\r\n.\r\nc\r\nd\r\n\r\n", 5, 4);
+    let large = ("0123456789\n.\r\n".repeat(10_000), "0123456789\r\n.\r\n".repeat(10_000), 10_000, 10);
+    let well = ("a: b\r\n\r\nc\r\n", "a: b\r\n\r\nc\r\n", 0, 0);
+    let cases = [well, small, (&large.0, &large.1, large.2, large.3), well];
+    let kept = kept(Config::anonymous(), async |client| {
+        let check = |sent: smtp::Sent, (_, _, count, first): (&str, &str, u64, u64)| {
+            assert_eq!(sent.mended.count, count);
+            assert_eq!(sent.mended.first, (count > 0).then_some(first));
+        };
+        for case in cases {
+            check(client.send(&to_bob(), case.0).await.unwrap(), case);
+        }
+        let mut sending = client.send_all(cases.map(|case| (to_bob(), case.0)));
+        for case in cases {
+            check(sending.next().await.unwrap().unwrap(), case);
+        }
+        for known in [true, false] {
+            for case in cases {
+                let length = known.then_some(case.0.len() as u64);
+                let payload = Payload::from_reader(case.0.as_bytes(), length);
+                check(client.send(&to_bob(), payload).await.unwrap(), case);
+            }
+        }
+    })
+    .await;
+    assert_eq!(kept.len(), 4 * cases.len());
+    for (at, (kept, case)) in kept.iter().zip(cases.iter().cycle()).enumerate() {
+        assert_eq!(kept.message, case.1);
+        // What is said of its size is right where it is known.
+        let size = if at < 8 { case.1.len() } else { case.0.len() };
+        assert!(at >= 12 || kept.mail.size == Some(size as u64));
     }
+}
+
+#[tokio::test]
+async fn signed_messages_are_mended_where_that_restores_them() {
+    let file = "DKIM-Signature: v=1\nFrom: a@example.org\n\nHello\n";
+    let large =
+        format!("DKIM-Signature: v=1\r\nFrom: a@example.org\r\n\r\n{}", "0123456789\r\n".repeat(10_000));
+    let mixed = format!("{large}\n{large}");
+    let late = format!("{large}x\n");
+    let kept = kept(Config::anonymous(), async |client| {
+        let sent = client.send(&to_bob(), file).await.unwrap();
+        assert_eq!(sent.mended.count, 4);
+        for message in ["DKIM-Signature: v=1\r\n\r\na\nb\r\n", &mixed, &late] {
+            let error = client.send(&to_bob(), message).await.unwrap_err().to_string();
+            assert!(error.contains("in a message that is signed"), "{error}");
+            assert_eq!(client.outcome(), Outcome::NotSent);
+            // By BDAT, while it is read.
+            let reader = Payload::from_reader(message.as_bytes(), Some(message.len().max(1 << 20) as u64));
+            let error = client.send(&to_bob(), reader).await.unwrap_err().to_string();
+            assert!(error.contains("in a message that is signed"), "{error}");
+            assert!(client.is_usable() && client.outcome() != Outcome::Accepted);
+        }
+        for length in [Some(large.len() as u64), None] {
+            let sent = client.send(&to_bob(), Payload::from_reader(large.as_bytes(), length)).await.unwrap();
+            assert_eq!(sent.mended.count, 0);
+        }
+        // By DATA it is too late for this connection.
+        let reader = Payload::from_reader(mixed.as_bytes(), None);
+        let error = client.send(&to_bob(), reader).await.unwrap_err().to_string();
+        assert!(error.contains("in a message that is signed"), "{error}");
+        assert!(!client.is_usable());
+    })
+    .await;
+    let kept: Vec<_> = kept.into_iter().map(|kept| kept.message).collect();
+    assert_eq!(kept, [file.replace('\n', "\r\n"), large.clone(), large]);
+}
+
+/// A message that cannot be read to its end, after chunks of it were sent, harms nothing.
+#[tokio::test]
+async fn the_connection_goes_on_after_half_a_message_by_bdat() {
+    let kept = kept(Config::anonymous(), async |client| {
+        for chunks in 0..3 {
+            let half = "0123456789\r\n".repeat(10_000 * chunks);
+            let broken = half.as_bytes().chain(Broken);
+            let error =
+                client.send(&to_bob(), Payload::from_reader(broken, Some(1 << 24))).await.unwrap_err();
+            assert!(error.to_string().contains("the disk is gone"), "{error}");
+            assert!(client.is_usable());
+            client.noop().await.unwrap();
+            let _ = client.send(&to_bob(), "a: b\r\n").await.unwrap();
+        }
+    })
+    .await;
+    assert_eq!(kept.len(), 3);
+}
+
+#[tokio::test]
+async fn a_message_goes_to_those_whom_its_header_names() {
+    let text = "From: Anna <anna@example.org>\nTo: bob@example.net\nBcc: cy@example.net,\n dan@example.net\nSubject: x\n\nHi.\n";
+    let built = mail_builder::MessageBuilder::new()
+        .from(("Anna", "anna@example.org"))
+        .to(vec!["bob@example.net"])
+        .bcc("cy@example.net")
+        .subject("Grüße")
+        .text_body("Hi.\n.\n")
+        .attachment("text/plain", "a.txt", "b");
+    let lettre = lettre::Message::builder()
+        .from("Anna <anna@example.org>".parse().unwrap())
+        .to("bob@example.net".parse().unwrap())
+        .bcc("cy@example.net".parse().unwrap())
+        .subject("x")
+        .body("Hi.\n".to_owned())
+        .unwrap();
+    let kept = kept(Config::anonymous(), async |client| {
+        for text in
+            [Message::from(text), text.as_bytes().into(), text.to_owned().into(), (&Bytes::from(text)).into()]
+        {
+            assert_eq!(client.send_message(&text).await.unwrap().mended.count, 5);
+        }
+        let _ = client.send_message(&built).await.unwrap();
+        let _ = client.send_message(lettre).await.unwrap();
+        // Each is complete, and has a name of its own.
+        for wrong in [
+            "",
+            "Hi.\r\n",
+            "To: bob@example.net\r\n\r\n",
+            "From: a@example.org\r\n\r\nHi\r\n",
+            "From: x\r\n\r\n",
+        ] {
+            let error = client.send_message(wrong).await.unwrap_err();
+            assert!(matches!(error, Error::Invalid(_) | Error::Misuse(_)), "{error}");
+            assert!(client.is_usable() && client.outcome() == Outcome::NotSent);
+        }
+        let other = Envelope::new("", ["eve@example.net"]).unwrap();
+        let _ = client.send_message(Message::from(text).with_envelope(other)).await.unwrap();
+    })
+    .await;
+    let mut names = std::collections::HashSet::new();
+    for (at, kept) in kept.iter().enumerate() {
+        let message = std::str::from_utf8(&kept.message).unwrap();
+        let (header, _) = message.split_once("\r\n\r\n").unwrap();
+        assert!(
+            !message.contains("cy@") && !message.contains("dan@") && !header.to_lowercase().contains("bcc")
+        );
+        let field =
+            |name: &str| header.lines().filter_map(|line| line.strip_prefix(name)).collect::<Vec<_>>();
+        let [id] = field("Message-ID: ")[..] else { panic!("{header}") };
+        let domain = if at == 6 { "@localhost>" } else { "@example.org>" };
+        assert!(names.insert(id.to_owned()) && id.starts_with('<') && id.ends_with(domain), "{id}");
+        assert_eq!(field("Date: ").len(), 1);
+        let to: &[&str] = match at {
+            0..=3 => &["<bob@example.net>", "<cy@example.net>", "<dan@example.net>"],
+            4 | 5 => &["<bob@example.net>", "<cy@example.net>"],
+            _ => &["<eve@example.net>"],
+        };
+        assert_eq!(kept.to, to);
+        assert_eq!(kept.mail.from.to_string(), if at == 6 { "<>" } else { "<anna@example.org>" });
+    }
+    assert_eq!(kept.len(), 7);
 }

@@ -183,7 +183,6 @@ impl Arguments {
         config.mechanism = self.account.mechanism.clone();
         config.lmtp = self.lmtp;
         config.allow_clear_credentials = self.account.allows_clear_credentials();
-        config.bare_newline = smtp::BareNewline::Normalize;
         if let Some(name) = &self.name {
             config.name =
                 Some(name.as_str().try_into().map_err(|error| Usage(format!("--name {name}: {error}")))?);

@@ -53,7 +53,7 @@ const LANES: usize = if cfg!(feature = "simd") { 64 } else { 32 };
 
 /// The first bare CR or LF, of what may start with the LF of a CR before it and end with the CR of an LF after it.
 #[cfg(feature = "simd")]
-fn bare(bytes: &[u8]) -> Option<usize> {
+pub(super) fn bare(bytes: &[u8]) -> Option<usize> {
     use fearless_simd::{Level, Simd, dispatch};
     dispatch!(Level::new(), simd => simd.vectorize(
         #[inline(always)]
@@ -63,7 +63,7 @@ fn bare(bytes: &[u8]) -> Option<usize> {
 
 /// The first bare CR or LF, of what may start with the LF of a CR before it and end with the CR of an LF after it.
 #[cfg(not(feature = "simd"))]
-fn bare(bytes: &[u8]) -> Option<usize> {
+pub(super) fn bare(bytes: &[u8]) -> Option<usize> {
     first_odd(bytes)
 }
 

@@ -9,13 +9,15 @@
 //! [`Unstuffer`] never takes one for a line end unless told to, and says that it met one.
 
 pub(crate) mod bare;
+mod mend;
 mod scan;
 mod stuff;
 #[cfg(test)]
 mod tests;
 mod unstuff;
 
-pub use stuff::{BareNewline, Stuffer};
+pub use mend::Mender;
+pub use stuff::{BareNewline, Mended, Stuffer};
 pub use unstuff::{LineEnds, Unstuffed, Unstuffer};
 
 /// What the bytes before a chunk ended in.

@@ -18,6 +18,29 @@ pub enum BareNewline {
     Normalize,
 }
 
+/// The CRs and LFs of a body that stood alone, and were made CR LF.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Mended {
+    /// How many there were.
+    pub count: u64,
+    /// Where the first one stood, in bytes from the start of the body.
+    pub first: Option<u64>,
+}
+
+impl Mended {
+    pub(super) const fn none() -> Self {
+        Self { count: 0, first: None }
+    }
+
+    pub(super) const fn note(&mut self, offset: u64) {
+        self.count += 1;
+        if self.first.is_none() {
+            self.first = Some(offset);
+        }
+    }
+}
+
 /// Makes a body ready for the wire.
 ///
 /// ```
@@ -36,13 +59,14 @@ pub struct Stuffer {
     last: Last,
     /// Bytes taken so far, for errors.
     offset: u64,
+    mended: Mended,
 }
 
 impl Stuffer {
     /// At the start of a body.
     #[must_use]
     pub const fn new(bare: BareNewline) -> Self {
-        Self { bare, last: Last::LineEnd, offset: 0 }
+        Self { bare, last: Last::LineEnd, offset: 0, mended: Mended::none() }
     }
 
     /// Puts a part of the body into `output`.
@@ -103,12 +127,18 @@ impl Stuffer {
         Ok(())
     }
 
-    /// Ends the body: a line end if it has none, then the lone dot.
+    /// The bare CRs and LFs that were mended so far. Whether a CR at the end of the last part is one of them is not known yet.
+    #[must_use]
+    pub const fn mended(&self) -> Mended {
+        self.mended
+    }
+
+    /// Ends the body: a line end if it has none, then the lone dot. Tells which bare CRs and LFs were mended.
     ///
     /// # Errors
     ///
     /// [`Misuse::InvalidBody`] for a bare CR at the very end.
-    pub fn finish(&mut self, output: &mut Output) -> Result<(), Misuse> {
+    pub fn finish(&mut self, output: &mut Output) -> Result<Mended, Misuse> {
         match self.last {
             Last::LineEnd => {}
             Last::Other => output.put(b"\r\n"),
@@ -118,8 +148,9 @@ impl Stuffer {
             }
         }
         output.put(b".\r\n");
+        let mended = self.mended;
         *self = Self::new(self.bare);
-        Ok(())
+        Ok(mended)
     }
 
     /// Takes the first `count` bytes off the chunk.
@@ -128,9 +159,12 @@ impl Stuffer {
         self.offset = self.offset.saturating_add(count as u64);
     }
 
-    const fn bare_newline(&self, offset: u64) -> Result<(), Misuse> {
+    const fn bare_newline(&mut self, offset: u64) -> Result<(), Misuse> {
         match self.bare {
-            BareNewline::Normalize => Ok(()),
+            BareNewline::Normalize => {
+                self.mended.note(offset);
+                Ok(())
+            }
             BareNewline::Refuse => {
                 Err(Misuse::InvalidBody { reason: "a CR or LF that is not part of a CR LF pair", offset })
             }

@@ -33,8 +33,7 @@ pub struct Config {
     /// and fail at it.
     pub pipelining: bool,
     /// Send large messages by BDAT where the server offers CHUNKING
-    /// ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)), unless [`bare_newline`](Self::bare_newline) asks for
-    /// changes that only DATA makes. True by default; some servers offer it and fail at it.
+    /// ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)). True by default; some servers offer it and fail at it.
     pub chunking: bool,
     /// What happens to the parameters of DSN ([RFC 3461](https://www.rfc-editor.org/rfc/rfc3461)) in an envelope where the
     /// server does not offer it: the message is refused by default, or sent without them.
@@ -48,7 +47,9 @@ pub struct Config {
     /// 6531](https://www.rfc-editor.org/rfc/rfc6531)): the message is refused by default, or [sent](Client::send) to the
     /// others. A sender whose address is not ASCII needs SMTPUTF8 in any case.
     pub missing_smtp_utf8: Missing,
-    /// The treatment of CRs and LFs that stand alone in a message.
+    /// What happens to CRs and LFs that stand alone in a message: they are made CR LF by default, which
+    /// [`Sent::mended`](super::Sent::mended) tells, or the message is refused. A message that is signed (DKIM, ARC, S/MIME, PGP)
+    /// and whose first line ends in CR LF is refused in either case: its signature would not survive the change.
     pub bare_newline: mailwire_core::dot::BareNewline,
     /// Send EHLO before the greeting has come, to a server that said PIPECONNECT at an earlier connection. False by
     /// default.
@@ -80,7 +81,7 @@ impl Default for Config {
             missing_dsn: Missing::Refuse,
             missing_eight_bit_mime: Missing::Refuse,
             missing_smtp_utf8: Missing::Refuse,
-            bare_newline: mailwire_core::dot::BareNewline::default(),
+            bare_newline: mailwire_core::dot::BareNewline::Normalize,
             early_hello: false,
             allow_nul: false,
             allow_clear_credentials: false,
@@ -139,6 +140,7 @@ setters!(Config {
     with_missing_dsn(missing_dsn: Missing),
     with_missing_eight_bit_mime(missing_eight_bit_mime: Missing),
     with_missing_smtp_utf8(missing_smtp_utf8: Missing),
+    with_bare_newline(bare_newline: mailwire_core::dot::BareNewline),
     with_allow_clear_credentials(allow_clear_credentials: bool),
     with_binding_fallback(binding_fallback: bool),
 });
@@ -226,7 +228,7 @@ impl Client {
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
         let machine = Connection::new(config.machine(&endpoint, &stream, channel));
         let session = Session::over(stream, endpoint, machine);
-        let chunking = config.chunking && config.bare_newline == mailwire_core::dot::BareNewline::Refuse;
+        let chunking = config.chunking;
         let settings = Settings::from(&config);
         let mut client = Self { session, refused: Vec::new(), begun: false, told: None, chunking, settings };
         client.greet().await?;

@@ -1,26 +1,26 @@
 //! An envelope out of the header of a message.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mail_parser::{Address, Header, HeaderName, HeaderValue, MessageParser};
-use mailwire_core::Invalid;
+use mailwire_core::{Invalid, dot::Mender};
 
-use super::Envelope;
+use super::{Envelope, fields::Fields};
 use crate::InvalidValue;
 
 /// The fields that say who sent a message and who is to get it: those of the author, or of who sent it again.
-struct Fields {
+struct Names {
     sender: HeaderName<'static>,
     from: HeaderName<'static>,
     to: [HeaderName<'static>; 3],
 }
 
-const AUTHOR: Fields = Fields {
+const AUTHOR: Names = Names {
     sender: HeaderName::Sender,
     from: HeaderName::From,
     to: [HeaderName::To, HeaderName::Cc, HeaderName::Bcc],
 };
 
-const RESENT: Fields = Fields {
+const RESENT: Names = Names {
     sender: HeaderName::ResentSender,
     from: HeaderName::ResentFrom,
     to: [HeaderName::ResentTo, HeaderName::ResentCc, HeaderName::ResentBcc],
@@ -31,7 +31,8 @@ impl Envelope {
     /// first address of From, to those of To, Cc and Bcc, each once. Where a message was sent again, the last time counts
     /// ([RFC 5322 section 3.6.6](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.6)): the topmost block of Resent- fields.
     ///
-    /// What Bcc says is not for those who get the message: [`without_bcc`] leaves it out.
+    /// What Bcc says is not for those who get the message: [`without_bcc`] leaves it out, and so does a
+    /// [`Message`](super::Message), which is both.
     ///
     /// # Errors
     ///
@@ -52,7 +53,11 @@ impl Envelope {
     /// ```
     pub fn from_header(message: &[u8]) -> Result<Self, InvalidValue> {
         let missing = |reason| InvalidValue::new(Invalid::new("header of a message", 0, reason), "");
-        let parsed = parser().parse_headers(message).ok_or_else(|| missing("there is none"))?;
+        let header = header(message);
+        let parsed = MessageParser::new()
+            .with_address_headers()
+            .parse_headers(&header[..])
+            .ok_or_else(|| missing("there is none"))?;
         let headers = parsed.headers();
         let (block, fields) = match resent(headers) {
             Some(block) => (block, RESENT),
@@ -71,25 +76,37 @@ impl Envelope {
 /// 3.6.3](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.3)). A message that has neither is not copied.
 #[must_use]
 pub fn without_bcc(message: Bytes) -> Bytes {
-    let is_bcc = |header: &&Header<'_>| matches!(header.name, HeaderName::Bcc | HeaderName::ResentBcc);
-    let Some(parsed) = parser().parse_headers(&message[..]) else { return message };
-    let fields = parsed.headers().iter().filter(is_bcc);
-    let ranges: Vec<_> = fields.map(|field| field.offset_field as usize..field.offset_end as usize).collect();
-    if ranges.is_empty() {
-        return message;
+    match &without(&message, &BLIND)[..] {
+        [whole] if whole.len() == message.len() => message,
+        kept => kept.concat().into(),
     }
-    let mut kept = BytesMut::with_capacity(message.len());
-    let mut from = 0;
-    for range in ranges {
-        kept.extend_from_slice(message.get(from..range.start).unwrap_or_default());
-        from = range.end;
-    }
-    kept.extend_from_slice(message.get(from..).unwrap_or_default());
-    kept.freeze()
 }
 
-fn parser() -> MessageParser {
-    MessageParser::new().with_address_headers()
+/// The fields whose addresses are nobody's business.
+pub(super) const BLIND: [&str; 2] = ["bcc", "resent-bcc"];
+
+/// The pieces of a message without the fields of these names.
+pub(super) fn without(message: &Bytes, names: &[&str]) -> Vec<Bytes> {
+    let mut kept = Vec::new();
+    let mut from = 0;
+    let mut keep = |piece: Bytes| (!piece.is_empty()).then(|| kept.push(piece));
+    for field in Fields::of(message).filter(|field| field.is(names)) {
+        keep(message.slice(from..field.place.start));
+        from = field.place.end;
+    }
+    let rest = message.slice(from..);
+    if from > 0 && rest.starts_with(b"\n") && kept.last().is_some_and(|before| before.ends_with(b"\r")) {
+        // A CR and an LF that were two line ends are not to become one.
+        kept.push(Bytes::from_static(b"\n"));
+    }
+    kept.extend((!rest.is_empty()).then_some(rest));
+    kept
+}
+
+/// The header of a message, whose lines all end in CR LF.
+fn header(message: &[u8]) -> Bytes {
+    let end = Fields::of(message).last().map_or(0, |field| field.place.end);
+    Mender::new().push(Bytes::copy_from_slice(message.get(..end).unwrap_or_default()))
 }
 
 const fn is_resent(name: &HeaderName<'_>) -> bool {

@@ -17,8 +17,12 @@
 mod client;
 #[cfg(feature = "client")]
 mod envelope;
+#[cfg(feature = "client")]
+mod fields;
 #[cfg(feature = "header-envelope")]
 mod header;
+#[cfg(feature = "header-envelope")]
+mod message;
 #[cfg(feature = "client")]
 mod needs;
 #[cfg(feature = "reports")]
@@ -29,6 +33,8 @@ mod send;
 mod sending;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "client")]
+mod signed;
 #[cfg(feature = "client")]
 mod split;
 #[cfg(feature = "client")]
@@ -41,10 +47,12 @@ pub use envelope::Envelope;
 #[cfg(feature = "header-envelope")]
 pub use header::without_bcc;
 #[cfg(feature = "client")]
-pub use mailwire_core::dot::BareNewline;
+pub use mailwire_core::dot::{BareNewline, Mended};
 pub use mailwire_smtp as proto;
 #[cfg(feature = "client")]
 pub use mailwire_smtp::client::Outcome;
+#[cfg(feature = "header-envelope")]
+pub use message::Message;
 #[cfg(feature = "client")]
 pub use needs::Missing;
 #[cfg(feature = "client")]

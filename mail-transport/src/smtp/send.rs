@@ -1,9 +1,9 @@
 //! Sending a message.
 
-use mailwire_core::{Misuse, WrongState};
+use mailwire_core::{Misuse, WrongState, dot::Mended};
 use mailwire_smtp::{BodyType, Capability, ForwardPath, Mail, Rcpt, Reply, client::Outcome};
 
-use super::{Client, Envelope};
+use super::{Client, Envelope, signed::Start};
 use crate::{Error, Payload, Result};
 
 /// A message that the server took for at least one recipient.
@@ -16,6 +16,9 @@ pub struct Sent {
     pub reply: Reply,
     /// The recipients whom it was not accepted for, in the order of the envelope where several transactions were needed.
     pub refused: Vec<RefusedRecipient>,
+    /// The CRs and LFs of the message that stood alone, and were made CR LF: see
+    /// [`Config::bare_newline`](super::Config::bare_newline).
+    pub mended: Mended,
 }
 
 /// A recipient for whom a message was not accepted, while it was for others.
@@ -55,8 +58,8 @@ impl Client {
     /// [`outcome`](Client::outcome), while each [`RefusedRecipient`] has one of its own.
     ///
     /// SIZE, BODY=8BITMIME and SMTPUTF8 are given where the message or its addresses need them and
-    /// the server offers them. Lines must end in CR LF, unless
-    /// [`Config::bare_newline`](super::Config::bare_newline) says that they are mended. With BODY=BINARYMIME in the
+    /// the server offers them. Where lines end in LF alone or in CR alone they are
+    /// [mended](super::Config::bare_newline). With BODY=BINARYMIME in the
     /// envelope's MAIL a message can have any bytes
     /// ([RFC 3030 section 3](https://www.rfc-editor.org/rfc/rfc3030#section-3)), if the server offers that.
     ///
@@ -80,8 +83,8 @@ impl Client {
     ///
     /// [`Error::Refused`] if the server takes the message for no recipient; of several reasons, the
     /// first, unless one of them ended the connection; [`take_refused`](Client::take_refused) has them all. [`Error::Misuse`] with [`Misuse::NotOffered`] if the
-    /// server lacks what this message needs, with [`Misuse::InvalidBody`] if a message in memory has a CR
-    /// or LF that stands alone: nothing is sent then. Any other error ends the connection; so does a
+    /// server lacks what this message needs, with [`Misuse::InvalidBody`] if a message in memory has what
+    /// cannot be sent (a NUL, or a CR or LF that stands alone and is not mended): nothing is sent then. Any other error ends the connection; so does a
     /// message that is read while it is sent by DATA, if it cannot be read or sent to its end. Whether the client
     /// can be used on says [`is_usable`](Client::is_usable), whether the server can have accepted the
     /// message [`outcome`](Client::outcome).
@@ -102,11 +105,15 @@ impl Client {
             return Err(Misuse::WrongState(WrongState::NoRecipients).into());
         }
         let international = mail.is_international() || recipients.clone().any(Rcpt::is_international);
-        let mail = self.mail(mail, international, message);
+        let mut mail = self.mail(mail, international, message);
         self.check_transaction(&mail, recipients)?;
         let binary = mail.body == Some(BodyType::BinaryMime);
         if let (Some(pieces), false) = (message.pieces(), binary) {
-            self.session.machine_ref().check_pieces(pieces)?;
+            let mended = self.session.machine_ref().check_pieces(pieces)?;
+            if mended.count > 0 {
+                Start::of(message).permits(mended, message.length().unwrap_or_default())?;
+                mail.size = mail.size.and_then(|size| size.checked_add(mended.count));
+            }
         }
         Ok((mail, binary || self.chunks(message)))
     }

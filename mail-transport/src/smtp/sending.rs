@@ -10,15 +10,16 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use mailwire_core::Misuse;
+use mailwire_core::{Misuse, dot::Mended};
 use mailwire_smtp::{
-    Command, Mail, Reply, State,
+    BodyType, Command, Mail, Reply, State,
     client::{Event, Outcome},
 };
 
 use super::{
     Client, Envelope, Sent,
     client::{name_of, unclaimed},
+    signed::Start,
     split::{Delivery, Told},
     transaction::{Heard, Transaction},
 };
@@ -63,6 +64,9 @@ struct Current<'m> {
     ahead: Bytes,
     /// All of it was read.
     read: bool,
+    /// What was read first, of a message that may be mended while it is read.
+    start: Option<Start>,
+    length: u64,
 }
 
 /// What is to be given to the machine next.
@@ -273,7 +277,18 @@ where
                 let next = if std::mem::take(&mut self.reset) { Step::Rset } else { Step::Mail };
                 transaction.chunked = chunked;
                 let (piece, ahead) = (Bytes::new(), Bytes::new());
-                self.current = Some(Current { transaction, mail, payload, next, piece, ahead, read: false });
+                let binary = mail.body == Some(BodyType::BinaryMime);
+                self.current = Some(Current {
+                    start: (!binary && !payload.is_in_memory()).then(Start::default),
+                    length: 0,
+                    transaction,
+                    mail,
+                    payload,
+                    next,
+                    piece,
+                    ahead,
+                    read: false,
+                });
                 self.give();
             }
             Err(error) => delivery.conclude(transaction, (Err(error), Outcome::NotSent), false),
@@ -419,15 +434,21 @@ where
                     }
                 }
             }
-            current.piece = current.payload.next(u64::MAX).await.map_err(unreadable)?;
+            current.piece = current.read().await?;
             if current.piece.is_empty() {
                 break;
             }
         }
+        current.check(session.machine_ref().mended())?;
         self.end(false).await;
-        if let Err(reason) = self.client.session.machine().finish_body() {
+        let machine = self.client.session.machine();
+        if let Err(reason) = machine.finish_body() {
             self.client.session.hold();
             return Err(reason.into());
+        }
+        let mended = machine.mended();
+        if let Some(ended) = &mut self.ended {
+            ended.mended = mended;
         }
         Ok(())
     }
@@ -477,15 +498,22 @@ where
             let given = match current.read_ahead().await {
                 Ok(()) => {
                     let (chunk, last) = current.chunk();
-                    session.machine().send_chunk(chunk, last).map_err(Error::from).map(|it| (it, last))
+                    let checked = if last { current.check(session.machine_ref().mended()) } else { Ok(()) };
+                    let given = checked.and_then(|()| Ok(session.machine().send_chunk(chunk, last)?));
+                    given.map(|ticket| (ticket, last))
                 }
                 Err(error) => Err(error),
             };
             let (ticket, last) = match given {
                 Ok(given) => given,
-                // The server waits for no more than the next command.
+                // The server waits for no more than the next command. The machine waits for a chunk or for that.
                 Err(error) => {
                     self.conclude(Which::Current, Err(error), Outcome::NotSent);
+                    let session = &mut self.client.session;
+                    if let Ok(ticket) = session.machine().send(Command::Rset) {
+                        session.expect(ticket, "RSET");
+                        self.reset = false;
+                    }
                     return Ok(());
                 }
             };
@@ -493,6 +521,7 @@ where
             current.transaction.first_chunk.get_or_insert(ticket);
             if last {
                 current.transaction.data = Some(ticket);
+                current.transaction.mended = session.machine_ref().mended();
                 self.end(true).await;
                 return Ok(());
             }
@@ -554,10 +583,26 @@ impl Current<'_> {
         }
     }
 
+    /// Reads the next piece; it is empty at the end.
+    async fn read(&mut self) -> Result<Bytes> {
+        let added = self.payload.added() > 0;
+        let piece = self.payload.next(u64::MAX).await.map_err(unreadable)?;
+        self.length = self.length.saturating_add(piece.len() as u64);
+        if let Some(start) = &mut self.start {
+            start.push(&piece, added);
+        }
+        Ok(piece)
+    }
+
+    /// Checks that what was mended of a message that was read leaves its signatures valid. Its end is not given yet.
+    fn check(&self, mended: Mended) -> Result<()> {
+        Ok(self.start.as_ref().map_or(Ok(()), |start| start.permits(mended, self.length))?)
+    }
+
     /// Reads until it is known whether the next chunk is the last.
     async fn read_ahead(&mut self) -> Result<()> {
         while !self.read && self.piece.len() <= CHUNK && self.ahead.is_empty() {
-            let read = self.payload.next(u64::MAX).await.map_err(unreadable)?;
+            let read = self.read().await?;
             self.read = read.is_empty();
             match self.piece.is_empty() {
                 true => self.piece = read,
@@ -567,13 +612,16 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// The next chunk, and whether it is the last.
+    /// The next chunk, and whether it is the last. That one is empty where what is mended in those before it decides whether the
+    /// message may be sent.
     fn chunk(&mut self) -> (Bytes, bool) {
         let chunk = self.piece.split_to(self.piece.len().min(CHUNK));
         if self.piece.is_empty() {
             self.piece = std::mem::take(&mut self.ahead);
         }
-        (chunk, self.read && self.piece.is_empty())
+        let read = self.read && self.piece.is_empty();
+        let last = read && (chunk.is_empty() || !self.start.as_ref().is_some_and(Start::is_signed));
+        (chunk, last)
     }
 }
 

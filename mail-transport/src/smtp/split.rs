@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashSet, VecDeque},
 };
 
-use mailwire_core::{Misuse, NotOffered};
+use mailwire_core::{Misuse, NotOffered, dot::Mended};
 use mailwire_smtp::{Rcpt, Reply, client::Outcome};
 
 use super::{Client, Envelope, RefusedRecipient, Sent, transaction::Transaction};
@@ -33,6 +33,8 @@ pub(super) struct Delivery<'m, E> {
     /// The first error of one that was not, unless another has ended the connection.
     error: Option<Error>,
     outcome: Outcome,
+    /// What was mended in it when it was sent last.
+    mended: Mended,
 }
 
 /// What is to be told of a message.
@@ -44,7 +46,7 @@ pub(super) struct Told {
 }
 
 impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
-    pub(super) const fn new(envelope: E, payload: Payload<'m>) -> Self {
+    pub(super) fn new(envelope: E, payload: Payload<'m>) -> Self {
         Self {
             envelope,
             payload: Some(payload),
@@ -56,6 +58,7 @@ impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
             sent: None,
             error: None,
             outcome: Outcome::NotSent,
+            mended: Mended::default(),
         }
     }
 
@@ -195,7 +198,7 @@ impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
             self.refuse(place, error, outcome);
         }
         match result {
-            Ok(reply) => self.sent = Some(reply),
+            Ok(reply) => (self.sent, self.mended) = (Some(reply), transaction.mended),
             Err(error) if closed => self.error = Some(error),
             Err(error) => drop(self.error.get_or_insert(error)),
         }
@@ -224,7 +227,8 @@ impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
         match self.sent {
             Some(reply) => {
                 let refused = std::mem::take(&mut refused);
-                Told { result: Ok(Sent { reply, refused }), outcome: Outcome::Accepted, refused: Vec::new() }
+                let sent = Sent { reply, refused, mended: self.mended };
+                Told { result: Ok(sent), outcome: Outcome::Accepted, refused: Vec::new() }
             }
             None => {
                 let first = refused.first().map(|first| first.error.clone());

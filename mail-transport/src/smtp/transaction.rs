@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mailwire_core::Ticket;
+use mailwire_core::{Ticket, dot::Mended};
 use mailwire_smtp::{
     Reply, ReplyCode,
     client::{Event, Outcome},
@@ -34,6 +34,7 @@ pub(super) struct Transaction {
     /// The last reply in LMTP or PRDR that accepts it.
     accepted: Option<Reply>,
     refused: Vec<Refusal>,
+    pub(super) mended: Mended,
     /// Those who are to be tried in another transaction.
     later: BTreeSet<usize>,
     /// The first refusal that is not about a recipient.
@@ -60,7 +61,7 @@ pub(super) enum Heard {
 }
 
 impl Transaction {
-    pub(super) const fn new(places: Option<Vec<usize>>, count: usize) -> Self {
+    pub(super) fn new(places: Option<Vec<usize>>, count: usize) -> Self {
         Self {
             chunked: false,
             places,
@@ -74,6 +75,7 @@ impl Transaction {
             ended: false,
             accepted: None,
             refused: Vec::new(),
+            mended: Mended::default(),
             later: BTreeSet::new(),
             error: None,
         }

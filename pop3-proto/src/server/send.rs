@@ -98,7 +98,7 @@ impl Machine {
     }
 
     /// A message that cannot be completed takes the connection with it.
-    pub(super) fn given_up(&mut self, result: Result<(), Misuse>) -> Result<(), Misuse> {
+    pub(super) fn given_up<T>(&mut self, result: Result<T, Misuse>) -> Result<T, Misuse> {
         if result.is_err() {
             self.end();
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use mailwire_core::{
     Misuse, SendError, Ticket, WrongState,
+    dot::{BareNewline, Mended, Mender},
     private::{BareSearch, NulSearch},
 };
 
@@ -27,6 +28,8 @@ impl Machine {
         if let Err(reason) = taken {
             return Err(SendError::new(reason, chunk));
         }
+        let chunk = self.mend_chunk(chunk, last);
+        let command = Command::Bdat { size: chunk.len() as u64, last };
         let ticket = self.tickets.issue();
         self.session.given = if last { Given::Whole } else { Given::Chunks };
         self.session.queue.push_back(Queued { ticket, command });
@@ -40,7 +43,10 @@ impl Machine {
         let (mut bare, mut nul) = match self.session.given {
             Given::Chunks => (self.session.bare, self.session.nul),
             _ if self.session.binary => (None, None),
-            _ => (Some(BareSearch::new()), (!self.config.allow_nul).then(NulSearch::new)),
+            _ => {
+                let refuses = self.config.bare_newline == BareNewline::Refuse;
+                (refuses.then(BareSearch::new), (!self.config.allow_nul).then(NulSearch::new))
+            }
         };
         if let Some(nul) = &mut nul {
             nul.look(chunk);
@@ -58,6 +64,20 @@ impl Machine {
         }
         (self.session.bare, self.session.nul) = (bare, nul);
         Ok(())
+    }
+
+    /// The chunk as it is to be sent, of a message that is not BINARYMIME.
+    fn mend_chunk(&mut self, chunk: Bytes, last: bool) -> Bytes {
+        let session = &mut self.session;
+        if session.given != Given::Chunks {
+            let mends = self.config.bare_newline == BareNewline::Normalize && !session.binary;
+            session.mender = mends.then(Mender::new);
+            session.mended = Mended::default();
+        }
+        let Some(mender) = &mut session.mender else { return chunk };
+        let chunk = mender.push(chunk);
+        session.mended = if last { mender.finish() } else { mender.mended() };
+        chunk
     }
 
     /// Whether what is first in the queue can go as far as chunks are concerned. Those that can never go leave

@@ -66,7 +66,7 @@ use core::{borrow::Borrow, time::Duration};
 use bytes::Bytes;
 use mailwire_core::{
     Error, Misuse, Output, SaslStep, SendError, Ticket, Upgrade, WrongState,
-    dot::Stuffer,
+    dot::{Mended, Stuffer},
     machine, machine_methods,
     private::{Gate, NulSearch},
 };
@@ -228,12 +228,13 @@ impl Connection {
     }
 
     /// Checks a message before its MAIL is sent: whether [`send_body`](Self::send_body) and
-    /// [`finish_body`](Self::finish_body) would take it. It takes about as long as copying it.
+    /// [`finish_body`](Self::finish_body) would take it, and which CRs and LFs that stand alone they would mend. It takes
+    /// about as long as copying it.
     ///
     /// # Errors
     ///
     /// As for [`send_body`](Self::send_body), and the connection is not harmed.
-    pub fn check_body(&self, message: &Bytes) -> Result<(), Misuse> {
+    pub fn check_body(&self, message: &Bytes) -> Result<Mended, Misuse> {
         self.check_pieces(core::iter::once(message))
     }
 
@@ -242,7 +243,7 @@ impl Connection {
     /// # Errors
     ///
     /// Those of `check_body`.
-    pub fn check_pieces<'a>(&self, pieces: impl Iterator<Item = &'a Bytes>) -> Result<(), Misuse> {
+    pub fn check_pieces<'a>(&self, pieces: impl Iterator<Item = &'a Bytes>) -> Result<Mended, Misuse> {
         const PIECE: usize = 64 * 1024;
         let mut nul = NulSearch::new();
         let mut stuffer = Stuffer::new(self.0.config.bare_newline);
@@ -327,10 +328,20 @@ impl Connection {
     /// # Errors
     ///
     /// Hands the chunk back, and the connection is not harmed: as for [`send`](Self::send); DATA was given for this
-    /// message; a CR or LF that stands alone, whatever [`Config::bare_newline`] says, or a NUL, unless
-    /// [`allow_nul`](Config::allow_nul) is set: but with BODY=BINARYMIME any bytes can be sent.
+    /// message; a CR or LF that stands alone, under [`BareNewline::Refuse`](mailwire_core::dot::BareNewline::Refuse), or a
+    /// NUL, unless [`allow_nul`](Config::allow_nul) is set: but with BODY=BINARYMIME any bytes can be sent.
     pub fn send_chunk(&mut self, chunk: Bytes, last: bool) -> Result<Ticket, SendError<Bytes>> {
         self.0.give_chunk(chunk, last)
+    }
+
+    /// Returns which CRs and LFs that stood alone were made CR LF in the message that is being given, or was given last,
+    /// under [`BareNewline::Normalize`](mailwire_core::dot::BareNewline::Normalize).
+    #[must_use]
+    pub fn mended(&self) -> Mended {
+        match &self.0.session.body {
+            Body::Sending { stuffer, .. } => stuffer.mended(),
+            _ => self.0.session.mended,
+        }
     }
 
     /// Ends the message. Its answer is a [`Reply`](Event::Reply) with the ticket of DATA; in LMTP, a

@@ -90,7 +90,7 @@ impl Machine {
 
     /// Writes the end of the message, and waits for what it answers.
     pub(super) fn end_body(&mut self) -> Result<(), Misuse> {
-        self.with_stuffer(|stuffer, _, output| stuffer.finish(output))?;
+        self.session.mended = self.with_stuffer(|stuffer, _, output| stuffer.finish(output))?;
         let end = self.output.mark();
         let Body::Sending { command, .. } = core::mem::replace(&mut self.session.body, Body::None) else {
             return Ok(());

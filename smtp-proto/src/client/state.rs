@@ -5,7 +5,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 use bytes::Bytes;
 use mailwire_core::{
     Channel, Error, Misuse, Output, OutputMark, Ticket, Tickets,
-    dot::Stuffer,
+    dot::{Mended, Mender, Stuffer},
     private::{BareSearch, NulSearch},
     sasl::Exchange,
 };
@@ -191,6 +191,10 @@ pub(super) struct Session {
     pub(super) chunks: VecDeque<Bytes>,
     /// What is looked for in all chunks of the message that was begun. None in BINARYMIME.
     pub(super) bare: Option<BareSearch>,
+    /// What mends them, instead.
+    pub(super) mender: Option<Mender>,
+    /// Those of the last message that were.
+    pub(super) mended: Mended,
     /// None also where NUL is allowed.
     pub(super) nul: Option<NulSearch>,
     /// BDAT commands that are not sent after all, to be told.
@@ -236,6 +240,8 @@ impl Session {
             given: Given::Nothing,
             chunks: VecDeque::new(),
             bare: None,
+            mender: None,
+            mended: Mended::default(),
             nul: None,
             unsent: VecDeque::new(),
             progress: Progress::Unfinished,

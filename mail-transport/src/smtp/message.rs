@@ -1,0 +1,247 @@
+//! Messages that tell by themselves who is to get them.
+
+use std::{fmt, time::SystemTime};
+
+use bytes::Bytes;
+use mailwire_smtp::{Mailbox, trace::Timestamp};
+
+use super::{
+    Client, Envelope, Sent,
+    fields::Fields,
+    header::{BLIND, without},
+    signed::is_signed,
+};
+use crate::{InvalidValue, Payload, Result, payload::from_bytes};
+
+/// A message that is sent to those whom its header names: a text, or what `mail-builder` or `lettre` has built.
+///
+/// | from | with the feature |
+/// | --- | --- |
+/// | `&str`, `&[u8]`, `String`, `Vec<u8>`, [`Bytes`] | `header-envelope` |
+/// | `mail_builder::MessageBuilder`, 0.4 | `builder` |
+/// | `lettre::Message`, 0.11, built with its feature `builder` alone | `lettre` |
+///
+/// What is sent by [`Client::send_message`] has no Bcc, and it has Date and Message-ID.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_transport::smtp::Message;
+///
+/// let message = Message::from("From: ada@example.org\r\nTo: bob@example.net\r\nBcc: cy@example.net\r\n\r\nHi.\r\n");
+/// let (envelope, payload) = message.into_parts()?;
+/// assert_eq!(envelope.recipients().len(), 2);
+/// # let _ = payload;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Message {
+    /// Fields that were missing.
+    added: Bytes,
+    bytes: Bytes,
+    envelope: Option<Result<Envelope, InvalidValue>>,
+}
+
+impl Message {
+    /// Sets the envelope, for a message whose header names others than it is sent to, or nobody. What Bcc says is not sent in
+    /// any case.
+    #[must_use]
+    pub fn with_envelope(mut self, envelope: Envelope) -> Self {
+        self.envelope = Some(Ok(envelope));
+        self
+    }
+
+    /// Returns who sends this message and to whom: what was [set](Self::with_envelope), or else what the header
+    /// [says](Envelope::from_header).
+    ///
+    /// # Errors
+    ///
+    /// The header names no sender, or there is something other than an address in it.
+    pub fn envelope(&self) -> Result<Envelope, InvalidValue> {
+        match &self.envelope {
+            Some(envelope) => envelope.clone(),
+            None => Envelope::from_header(&self.bytes),
+        }
+    }
+
+    /// Adds Date and Message-ID if the header lacks them ([RFC 5322 section
+    /// 3.6](https://www.rfc-editor.org/rfc/rfc5322#section-3.6), [RFC 6409 section
+    /// 8](https://www.rfc-editor.org/rfc/rfc6409#section-8)): for who wants to know them before the message is sent, which adds
+    /// them in any case. The Message-ID is random, in the domain of the sender. A message that is signed stays as it is: the
+    /// signature may say that they are missing.
+    #[must_use]
+    pub fn completed(mut self) -> Self {
+        let (mut date, mut id) = (false, false);
+        for field in Fields::of(&self.added).chain(Fields::of(&self.bytes)) {
+            date |= field.is(&["date"]);
+            id |= field.is(&["message-id"]);
+        }
+        if date && id || is_signed(&self.bytes) {
+            return self;
+        }
+        let now = SystemTime::now();
+        let mut added = String::new();
+        if !date {
+            added = format!("Date: {}\r\n", Timestamp::from(now));
+        }
+        if !id {
+            let envelope = self.envelope().ok();
+            let sender = envelope.as_ref().and_then(|envelope| envelope.mail().from.mailbox());
+            let domain =
+                sender.map(Mailbox::domain).filter(|domain| domain.is_ascii()).unwrap_or("localhost");
+            added = format!("{added}Message-ID: <{:032x}@{domain}>\r\n", unique(now));
+        }
+        self.added = Bytes::from(added);
+        self
+    }
+
+    /// Returns the whole message, with Bcc: for the folder of what was sent.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "imap")]
+    /// # async fn example(
+    /// #     client: &mut mailwire_transport::smtp::Client, account: &mut mailwire_transport::imap::Client,
+    /// # ) -> mailwire_transport::Result<()> {
+    /// use mailwire_transport::smtp::Message;
+    ///
+    /// let message = Message::from("From: ada@example.org\r\nTo: bob@example.net\r\n\r\nHi.\r\n").completed();
+    /// let _sent = client.send_message(&message).await?;
+    /// account.append("Sent", message.payload()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn payload(&self) -> Payload<'static> {
+        Payload::from_pieces([self.added.clone(), self.bytes.clone()])
+    }
+
+    /// Makes of it what [`Client::send`] takes: the envelope, and the message without Bcc and with Date and Message-ID. It is not
+    /// copied.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`envelope`](Self::envelope).
+    pub fn into_parts(self) -> Result<(Envelope, Payload<'static>), InvalidValue> {
+        let envelope = self.envelope()?;
+        let message = Self { envelope: Some(Ok(envelope.clone())), ..self }.completed();
+        let pieces = Payload::from_pieces(without(&message.bytes, &BLIND));
+        Ok((envelope, pieces.with_header(message.added)?))
+    }
+}
+
+/// Random, or at least never told before.
+fn unique(now: SystemTime) -> u128 {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut bytes = since.as_nanos().to_be_bytes();
+    let _ = getrandom::fill(&mut bytes);
+    u128::from_be_bytes(bytes)
+}
+
+impl Client {
+    /// Sends a message to those whom its header names in To, Cc and Bcc, without Bcc, and with Date and Message-ID: see
+    /// [`Message`]. All else is as with [`send`](Self::send).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "builder")]
+    /// # async fn example(client: &mut mailwire_transport::smtp::Client) -> mailwire_transport::Result<()> {
+    /// use mail_builder::MessageBuilder;
+    ///
+    /// let message = MessageBuilder::new()
+    ///     .from(("Ada", "ada@example.org"))
+    ///     .to("bob@example.net")
+    ///     .bcc("cy@example.net")
+    ///     .subject("Pictures")
+    ///     .text_body("Here they are.\n")
+    ///     .attachment("image/png", "sun.png", &b"\x89PNG"[..]);
+    /// let sent = client.send_message(message).await?;
+    /// println!("{}", sent.reply);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `send`; [`Error::Invalid`](crate::Error::Invalid) if the header names no sender or something that is not an
+    /// address, and [`Error::Misuse`](crate::Error::Misuse) if it names no recipient: nothing is sent then.
+    pub async fn send_message(&mut self, message: impl Into<Message>) -> Result<Sent> {
+        self.refused.clear();
+        self.begun = false;
+        let (envelope, payload) = message.into().into_parts()?;
+        self.send(&envelope, payload).await
+    }
+}
+
+impl From<Bytes> for Message {
+    fn from(bytes: Bytes) -> Self {
+        Self { added: Bytes::new(), bytes, envelope: None }
+    }
+}
+
+from_bytes!(Message);
+
+impl From<&Self> for Message {
+    fn from(message: &Self) -> Self {
+        message.clone()
+    }
+}
+
+#[cfg(feature = "builder")]
+impl From<mail_builder::MessageBuilder<'_>> for Message {
+    fn from(builder: mail_builder::MessageBuilder<'_>) -> Self {
+        let mut message = Vec::new();
+        // A vector takes all.
+        let _ = write(builder, &mut message);
+        message.into()
+    }
+}
+
+#[cfg(feature = "builder")]
+impl From<&mail_builder::MessageBuilder<'_>> for Message {
+    fn from(builder: &mail_builder::MessageBuilder<'_>) -> Self {
+        builder.clone().into()
+    }
+}
+
+/// Writes a message as its builder does, but for Date and Message-ID, which are not the builder's to invent: it knows no
+/// domain.
+#[cfg(feature = "builder")]
+fn write(mut builder: mail_builder::MessageBuilder<'_>, out: &mut Vec<u8>) -> std::io::Result<()> {
+    use mail_builder::headers::Header as _;
+
+    let headers = std::mem::take(&mut builder.headers);
+    for (name, value) in &headers {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        value.write_header(&mut *out, name.len() + 2)?;
+    }
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("MIME-Version")) {
+        out.extend_from_slice(b"MIME-Version: 1.0\r\n");
+    }
+    builder.write_body(out)
+}
+
+#[cfg(feature = "lettre")]
+impl From<&lettre::Message> for Message {
+    fn from(message: &lettre::Message) -> Self {
+        let envelope = message.envelope();
+        let from = envelope.from().map_or("", AsRef::as_ref);
+        let envelope = Envelope::new(from, envelope.to().iter().map(AsRef::as_ref));
+        Self { envelope: Some(envelope), ..message.formatted().into() }
+    }
+}
+
+#[cfg(feature = "lettre")]
+impl From<lettre::Message> for Message {
+    fn from(message: lettre::Message) -> Self {
+        (&message).into()
+    }
+}
+
+/// Shows the length alone.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message").field("length", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
