@@ -248,8 +248,8 @@ impl Session for Checked {
     }
 }
 
-/// The message without the results that it came with in our name ([RFC 8601 section
-/// 5](https://www.rfc-editor.org/rfc/rfc8601#section-5)): slices of it.
+/// The message without the results that it came with, in our name or another's ([RFC 8601 section
+/// 5](https://www.rfc-editor.org/rfc/rfc8601#section-5) permits that): slices of it.
 fn without_claims(message: &Bytes) -> Vec<Bytes> {
     let (mut kept, mut start, mut at, mut dropping) = (Vec::new(), 0, 0, false);
     for line in message.split_inclusive(|byte| *byte == b'\n') {
@@ -273,13 +273,11 @@ fn without_claims(message: &Bytes) -> Vec<Bytes> {
     kept
 }
 
-/// Whether a field that begins here is Authentication-Results with our name.
+/// Whether a field that begins here is Authentication-Results. Every field of this name goes, whoever it names: our name can be
+/// written in quotes, after a comment or in pieces, and what nobody here vouches for is of no use to a reader either.
 fn claims(field: &[u8]) -> bool {
-    const NAME: &[u8] = b"authentication-results";
-    let Some((name, value)) = field.split_at_checked(NAME.len()) else { return false };
-    let value = value.trim_ascii_start().strip_prefix(b":").unwrap_or_default().trim_ascii_start();
-    let id = value.get(..OURS.len()).unwrap_or_default();
-    name.eq_ignore_ascii_case(NAME) && id.eq_ignore_ascii_case(OURS.as_bytes())
+    let name = field.split(|byte| *byte == b':').next().unwrap_or_default();
+    name.trim_ascii().eq_ignore_ascii_case(b"authentication-results")
 }
 
 /// What the names of the world mean, so that no name server is asked.
@@ -458,16 +456,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn results_in_our_name_are_ours() {
+    async fn results_are_ours_alone() {
         let world = World::new().await;
-        let forged = format!(
-            "Received: x\r\nauthentication-results : {OURS};\r\n\tdmarc=pass\r\nAuthentication-Results: mx.example.com; none\r\n{MESSAGE}"
-        );
-        let (_, message) = world.send("anna@mail.example.org", forged).await.unwrap();
-        assert_eq!(
-            message,
-            format!("Received: x\r\nAuthentication-Results: mx.example.com; none\r\n{MESSAGE}")
-        );
+        for claim in [
+            "Authentication-Results: mx.example.net; dmarc=pass\r\n",
+            "authentication-results : mx.example.net;\r\n\tdmarc=pass\r\n",
+            "Authentication-Results: \"mx.example.net\"; dmarc=pass\r\n",
+            "Authentication-Results: (hop) mx.example.net 1; dmarc=pass\r\n",
+            "Authentication-Results:\r\n (a (b) c)\r\n\tmx.example.net; dmarc=pass\r\n",
+            "Authentication-Results: mx (x) .example.net; dmarc=pass\r\n",
+            "AUTHENTICATION-RESULTS: mx.example.com; none\r\n",
+        ] {
+            let forged = format!("Received: x\r\n{claim}{claim}X-Authentication-Results: x\r\n{MESSAGE}");
+            let (_, message) = world.send("anna@mail.example.org", forged).await.unwrap();
+            assert_eq!(
+                message,
+                format!("Received: x\r\nX-Authentication-Results: x\r\n{MESSAGE}"),
+                "{claim}"
+            );
+        }
+        // What is in the body is text.
+        let body = format!("{MESSAGE}Authentication-Results: mx.example.net; none\r\n");
+        assert_eq!(world.send("anna@mail.example.org", body.clone()).await.unwrap().1, body);
         // A local part with a result in it.
         let (results, _) = world.send("\"x; dkim=pass\"@mail.example.org", MESSAGE).await.unwrap();
         assert!(!results.contains("dkim=pass"), "{results}");

@@ -263,7 +263,7 @@ fn pem_that_cannot_be_used() {
     let (ca, other) = (TestCa::new().unwrap(), TestCa::new().unwrap());
     let (a, b) = (ca.server(&["a"]).unwrap(), other.server(&["b"]).unwrap());
     assert!(matches!(ServerTls::from_pem(&a.chain_pem, &a.chain_pem), Err(TlsError::Pem { .. })));
-    assert!(matches!(ServerTls::from_pem(&a.chain_pem, &b.key_pem), Err(TlsError::Config(_))));
+    assert!(matches!(ServerTls::from_pem(&a.chain_pem, &b.key_pem), Err(TlsError::KeyMismatch(_))));
     assert!(ClientTls::server_name("not a name").is_err());
     let tls = ServerTls::from_pem(&a.chain_pem, &a.key_pem).unwrap();
     assert!(!format!("{tls:?} {a:?} {ca:?}").contains("PRIVATE"));

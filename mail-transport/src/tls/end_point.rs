@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
+use super::der::{EXPLICIT_0, OID, SEQUENCE, element};
+
 /// RFC 5929 section 4.1: the hash of the server's certificate, by the hash function of its
 /// signature, or SHA-256 in place of MD5 and SHA-1. Undefined for signatures without exactly one
 /// hash function, such as Ed25519.
@@ -19,10 +21,6 @@ enum Hash {
     Sha384,
     Sha512,
 }
-
-const SEQUENCE: u8 = 0x30;
-const OID: u8 = 0x06;
-const EXPLICIT_0: u8 = 0xa0;
 
 /// ```asn1
 /// Certificate ::= SEQUENCE { tbsCertificate       TBSCertificate,
@@ -75,23 +73,4 @@ fn pss_hash(parameters: &[u8]) -> Option<Hash> {
         },
         _ => None,
     }
-}
-
-/// The contents of the DER element in front if it has this tag, and what follows it.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&found, rest) = der.split_first()?;
-    if found != tag {
-        return None;
-    }
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = if first < 0x80 {
-        (usize::from(first), rest)
-    } else {
-        let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        if digits.len() > 4 {
-            return None;
-        }
-        (digits.iter().fold(0usize, |length, &digit| (length << 8) | usize::from(digit)), rest)
-    };
-    rest.split_at_checked(length)
 }

@@ -22,7 +22,18 @@ pub enum TlsError {
         /// The reason why there is none.
         reason: String,
     },
-    /// The configuration does not hold together: a key that does not fit its certificate, say.
+    /// A file that cannot be read, or has not what it should have.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The reason why it is of no use.
+        reason: String,
+    },
+    /// A private key that does not belong to its certificate, which is named.
+    #[error("the private key does not belong to {0}")]
+    KeyMismatch(String),
+    /// The configuration does not hold together.
     #[error("the TLS configuration cannot be used: {0}")]
     Config(rustls::Error),
     /// Not the name of a server.

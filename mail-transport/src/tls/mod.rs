@@ -4,20 +4,32 @@
 //! nothing here depends on, or changes, what other parts of a program do.
 
 mod binding;
+#[cfg(feature = "server")]
+mod certificate;
 #[cfg(feature = "client")]
 mod client;
 #[cfg(any(feature = "client", feature = "server"))]
+mod der;
+#[cfg(any(feature = "client", feature = "server"))]
 mod end_point;
 mod error;
+#[cfg(feature = "server")]
+mod files;
+#[cfg(feature = "server")]
+mod identities;
 #[cfg(feature = "server")]
 mod server;
 
 use std::sync::Arc;
 
 pub use binding::ChannelBindings;
+#[cfg(feature = "server")]
+pub use certificate::CertificateInfo;
 #[cfg(feature = "client")]
 pub use client::{ClientTls, ClientTlsBuilder};
 pub use error::{HandshakeError, TlsError};
+#[cfg(feature = "server")]
+pub use files::CertificateFiles;
 pub use rustls::pki_types::ServerName;
 use rustls::{CommonState, ProtocolVersion, crypto::CryptoProvider, pki_types::CertificateDer};
 #[cfg(any(feature = "client", feature = "server"))]
