@@ -38,6 +38,9 @@ pub struct Limits {
     pub message: u64,
     /// Server: recipients of one message. More are refused with 452.
     pub recipients: usize,
+    /// Server: bytes of MAIL and of all RCPTs of one message, and what their parameters take that are not known. Once there
+    /// are so many, more recipients are refused with 452.
+    pub transaction: usize,
     /// Server: MAIL commands of one session, accepted or not. More are refused with 452. No limit by default; one of at
     /// most 999,999 is announced as MAILMAX where LIMITS is offered, as is `recipients` as RCPTMAX ([RFC 9422 section
     /// 4](https://www.rfc-editor.org/rfc/rfc9422#section-4)).
@@ -73,6 +76,7 @@ impl Limits {
             reply: 256 * 1024,
             message: 50 * 1024 * 1024,
             recipients: 1000,
+            transaction: 1 << 20,
             transactions: usize::MAX,
             bad_commands: 20,
             idle_commands: 100,
@@ -98,6 +102,7 @@ setters!(Limits {
     with_reply(reply: usize),
     with_message(message: u64),
     with_recipients(recipients: usize),
+    with_transaction(transaction: usize),
     with_transactions(transactions: usize),
     with_bad_commands(bad_commands: usize),
     with_idle_commands(idle_commands: usize),

@@ -70,6 +70,33 @@ fn message_size() {
     assert!(ehlo.contains("250-SIZE 1000\r\n"));
 }
 
+/// However long the lines are, and however many parameters they have that nobody knows.
+#[test]
+fn bytes_of_a_transaction() {
+    let mut server = server(|config| config.limits.transaction = 10_000);
+    server.say("MAIL FROM:<a@client.example>\r\n");
+    let long = format!("RCPT TO:<{}@mx.example>\r\n", "b".repeat(960));
+    for _ in 0..10 {
+        assert!(server.say(&long).starts_with("250 "));
+    }
+    assert!(server.say(&long).starts_with("250 "), "the last one may go beyond it");
+    assert_eq!(server.say("RCPT TO:<c@mx.example>\r\n"), "452 4.5.3 Too many recipients\r\n");
+    assert!(server.say("DATA\r\n").starts_with("354 "));
+    assert!(server.say(".\r\n").starts_with("250 "));
+    // The next message begins anew.
+    server.say("MAIL FROM:<a@client.example>\r\n");
+    assert!(server.say("RCPT TO:<c@mx.example>\r\n").starts_with("250 "));
+
+    let mut server = self::server(|config| {
+        config.limits.transaction = 10_000;
+        config.pass_unknown_parameters = true;
+    });
+    server.say("MAIL FROM:<a@client.example>\r\n");
+    let many = format!("RCPT TO:<b@mx.example>{}\r\n", " A".repeat(200));
+    assert!(server.say(&many).starts_with("250 "));
+    assert_eq!(server.say(&many), "452 4.5.3 Too many recipients\r\n");
+}
+
 #[test]
 fn recipients() {
     let mut server = server(|config| config.limits.recipients = 2);

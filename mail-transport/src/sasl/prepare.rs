@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use mailwire_core::Secret;
 use rsasl::prelude::ChannelBindingCallback;
+use stringprep::tables;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::SaslError;
@@ -30,12 +31,9 @@ use crate::tls::ChannelBindings;
 /// as it is.
 pub fn prepared_password(password: &Secret) -> Result<Secret, SaslError> {
     let prepared = match std::str::from_utf8(password.expose()) {
-        Ok(text) => match stringprep::saslprep(text) {
-            Ok(prepared) => Secret::from(prepared.as_ref()),
-            Err(_) => opaque_string(text)
-                .ok_or(SaslError::InvalidCredentials("a character that passwords must not have"))?
-                .into(),
-        },
+        Ok(text) => saslprep(text)
+            .or_else(|| opaque_string(text))
+            .ok_or(SaslError::InvalidCredentials("a character that passwords must not have"))?,
         Err(_) => password.clone(),
     };
     if prepared.is_empty() {
@@ -55,13 +53,49 @@ pub(crate) fn for_digest(password: &Secret) -> Result<Secret, SaslError> {
     if password.expose().is_ascii() { Ok(password.clone()) } else { prepared_password(password) }
 }
 
+/// RFC 4013 as `stringprep::saslprep` does it, which leaves pieces of a password in memory that it gives back.
+fn saslprep(text: &str) -> Option<Secret> {
+    let spaces = |letter| if tables::non_ascii_space_character(letter) { ' ' } else { letter };
+    let mapped = || text.chars().map(spaces).filter(|letter| !tables::commonly_mapped_to_nothing(*letter));
+    let letters = || mapped().nfkc();
+    // RFC 4013 sections 2.3 and 2.5.
+    let is_permitted = |letter: char| {
+        !(tables::non_ascii_space_character(letter)
+            || tables::ascii_control_character(letter)
+            || tables::non_ascii_control_character(letter)
+            || tables::private_use(letter)
+            || tables::non_character_code_point(letter)
+            || tables::surrogate_code(letter)
+            || tables::inappropriate_for_plain_text(letter)
+            || tables::inappropriate_for_canonical_representation(letter)
+            || tables::change_display_properties_or_deprecated(letter)
+            || tables::tagging_character(letter)
+            || tables::unassigned_code_point(letter))
+    };
+    // RFC 3454 section 6.
+    let right_to_left = letters().any(tables::bidi_r_or_al);
+    let mixed = right_to_left
+        && (letters().any(tables::bidi_l)
+            || !letters().next().is_some_and(tables::bidi_r_or_al)
+            || !letters().last().is_some_and(tables::bidi_r_or_al));
+    (!mixed && letters().all(is_permitted)).then(|| secret(letters))
+}
+
 /// RFC 8265 section 4.2: spaces become one kind of space, then normalization form C; nothing else is changed.
-fn opaque_string(text: &str) -> Option<String> {
+fn opaque_string(text: &str) -> Option<Secret> {
     if text.chars().any(|letter| !is_freeform(letter)) {
         return None;
     }
     let spaces = |letter: char| if letter.is_whitespace() { ' ' } else { letter };
-    Some(text.chars().map(spaces).nfc().collect())
+    Some(secret(|| text.chars().map(spaces).nfc()))
+}
+
+/// These letters in memory that never grows: what does leaves pieces of a password behind.
+fn secret<I: Iterator<Item = char>>(letters: impl Fn() -> I) -> Secret {
+    let mut text = Vec::with_capacity(letters().map(char::len_utf8).sum());
+    let mut room = [0; 4];
+    letters().for_each(|letter| text.extend_from_slice(letter.encode_utf8(&mut room).as_bytes()));
+    Secret::from(text)
 }
 
 /// Whether it is in the FreeformClass of RFC 8264 section 4.3. What is not assigned yet is let pass, as every
@@ -183,6 +217,38 @@ mod tests {
             assert!(prepared(bad).is_err(), "{bad:?}");
         }
         assert_eq!(prepared_password(&Secret::from(&b"\xff"[..])), Ok(Secret::from(&b"\xff"[..])));
+    }
+
+    /// What is done here for secrets is what the library does for other texts.
+    #[test]
+    fn saslprep_is_saslprep() {
+        let letters = [
+            "a",
+            "\u{ad}",
+            "\u{a0}",
+            "\u{2168}",
+            "e",
+            "\u{301}",
+            "\u{627}",
+            "1",
+            "\u{e9}",
+            "\u{fb2b}",
+            "\u{221}",
+            "\u{1f511}",
+            " ",
+            "\u{7}",
+            "\u{5d0}",
+            "\u{200b}",
+            "\u{fdfa}",
+            "\u{1680}",
+        ];
+        for (first, second) in letters.iter().flat_map(|first| letters.map(|second| (*first, second))) {
+            for third in letters {
+                let text = [first, second, third].concat();
+                let expected = stringprep::saslprep(&text).ok().map(|text| Secret::from(text.as_ref()));
+                assert_eq!(saslprep(&text), expected, "{text:?}");
+            }
+        }
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl Machine {
             }
             return Some(self.refused(command, rules.effect, refusal));
         }
-        self.session.begin(&command);
+        self.session.begin(&command, frame.len());
         if rules.idle {
             self.idle()?;
         }

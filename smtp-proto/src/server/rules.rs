@@ -273,7 +273,8 @@ impl Machine {
         if transaction.failed {
             return sequence("Send RSET first");
         }
-        if transaction.recipients.len() >= self.config.limits.recipients {
+        let limits = &self.config.limits;
+        if transaction.recipients.len() >= limits.recipients || transaction.bytes >= limits.transaction {
             return policy(ReplyCode::INSUFFICIENT_STORAGE, 5, 3, "Too many recipients");
         }
         if let Some(missing) = command.option_needs().find(|need| !self.knows(*need)) {
@@ -330,10 +331,14 @@ impl Machine {
 }
 
 impl Session {
-    /// A command goes to the application.
-    pub(super) fn begin(&mut self, command: &Command) {
+    /// A command of so many bytes goes to the application.
+    pub(super) fn begin(&mut self, command: &Command, length: usize) {
         self.query = None;
         match command {
+            Command::Rcpt(rcpt) => {
+                let other = rcpt.rare.get().map_or(0, |parameters| parameters.other.len());
+                self.transaction.keep(length, other);
+            }
             Command::Vrfy(query) | Command::Expn(query) => self.query = Some(query.smtp_utf8),
             Command::Xclient(attributes) => {
                 self.logged_in_elsewhere = attributes.text(AttributeName::Login).is_some();
@@ -349,6 +354,8 @@ impl Session {
                 prdr: mail.parameters().prdr,
                 ..Transaction::default()
             };
+            let other = mail.rare.get().map_or(0, |parameters| parameters.other.len());
+            self.transaction.keep(length, other);
         }
     }
 

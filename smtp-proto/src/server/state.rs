@@ -10,7 +10,9 @@ use mailwire_core::{
 };
 
 use super::{Config, Event, chunk::Refused, read::Overlong, recipients::RecipientReplies};
-use crate::{Capabilities, Capability, Limits, State, command::Rules, extensions::limits::SessionLimits};
+use crate::{
+    Capabilities, Capability, Limits, Parameter, State, command::Rules, extensions::limits::SessionLimits,
+};
 
 /// All that a server is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
 #[derive(Debug)]
@@ -234,6 +236,16 @@ pub(super) struct Transaction {
     pub(super) tried: usize,
     /// Those accepted.
     pub(super) recipients: Vec<Ticket>,
+    /// What the application may keep of MAIL and the RCPTs, in bytes.
+    pub(super) bytes: usize,
+}
+
+impl Transaction {
+    /// A command of so many bytes, with so many parameters that are not known, may be kept.
+    pub(super) fn keep(&mut self, length: usize, other: usize) {
+        let parameters = other.saturating_mul(size_of::<Parameter>());
+        self.bytes = self.bytes.saturating_add(length).saturating_add(parameters);
+    }
 }
 
 /// How often a client did what does not lead to mail. Kept until the connection ends.

@@ -119,7 +119,8 @@ impl Received {
     /// Appends the field with its line ends.
     ///
     /// A client's name that is no name of a host stands in a comment, without what could end that. The recipient is
-    /// left out where it would make the line too long, or needs SMTPUTF8 that MAIL did not have.
+    /// left out where it would make the line too long, or needs SMTPUTF8 that MAIL did not have; so is a name that belongs to
+    /// the client's address, and the server's own name is `unknown` then.
     ///
     /// ```abnf
     /// Time-stamp-line = "Received:" FWS Stamp <CRLF>                ; RFC 5321 section 4.4
@@ -164,7 +165,9 @@ impl Received {
         put(out, &[b"Received: from ", name.or(address).unwrap_or(b"unknown")]);
         if let Some(address) = address {
             out.extend_from_slice(b" (");
-            if let Some(reverse) = self.reverse.as_ref().filter(|reverse| self.permits(reverse.as_bytes())) {
+            let fits =
+                |reverse: &&Domain| reverse.as_bytes().len() <= KEPT && self.permits(reverse.as_bytes());
+            if let Some(reverse) = self.reverse.as_ref().filter(fits) {
                 put(out, &[reverse.as_bytes(), b" "]);
             }
             put(out, &[address, b")"]);
@@ -184,7 +187,7 @@ impl Received {
 
     fn host<'a>(&self, host: &'a Host) -> &'a [u8] {
         let bytes = host.as_bytes();
-        if self.permits(bytes) { bytes } else { b"unknown" }
+        if bytes.len() <= KEPT && self.permits(bytes) { bytes } else { b"unknown" }
     }
 }
 
@@ -305,6 +308,30 @@ mod tests {
             "{utf8}"
         );
         assert!(utf8.contains("for <\u{e9}@mx.example>"));
+    }
+
+    /// RFC 5322 section 2.1.1, whatever the application says.
+    #[test]
+    fn no_line_is_too_long() {
+        let long = "x.".repeat(600) + "example";
+        let field = Received::new(
+            "client.example".parse().unwrap(),
+            Host::try_from(&*long).unwrap(),
+            Timestamp::new(0, 0).unwrap(),
+        )
+        .with_address("192.0.2.1".parse().unwrap())
+        .with_reverse(long.parse().unwrap())
+        .with_protocol(Protocol::smtp(true))
+        .with_recipient(Mailbox::try_from(&*alloc::format!("a@{long}")).unwrap())
+        .with_id("i".repeat(KEPT))
+        .unwrap()
+        .with_cipher_suite("C".repeat(KEPT))
+        .unwrap();
+        let text = written(&field);
+        assert!(text.lines().all(|line| line.len() <= 998), "{text}");
+        assert!(
+            text.starts_with("Received: from client.example ([192.0.2.1])\r\n\tby unknown with ESMTP id iii")
+        );
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) struct Presented<R> {
 
 /// So many bytes are looked at for the end of a header. What comes after is not taken for one.
 const HEADER: usize = 256 << 10;
+/// A header that would be larger in ASCII needs UTF8: what is made of it is made in one go.
+const SURROGATE: usize = 2 * HEADER;
 
 /// Looks at a header, where there is something to be done about one beyond ASCII.
 ///
@@ -65,7 +67,9 @@ pub(super) async fn present<R: Reader>(
     if utf8 == Utf8::Refuse || !is_whole {
         return Err(Refusal::needs_utf8());
     }
-    let mut made = surrogate(header);
+    let Some(mut made) = surrogate(header, SURROGATE) else { return Err(Refusal::needs_utf8()) };
+    // It may be larger than what it was made of.
+    let _ = turns.spend(made.len() as u64).await;
     made.extend_from_slice(start.get(length..).unwrap_or_default());
     Ok(Presented { start: made.into(), rest, is_surrogate: true })
 }

@@ -5,24 +5,27 @@ use std::mem::take;
 use mailwire_core::sasl::encode;
 use memchr::memchr;
 
-/// Makes a header ASCII.
+/// Makes a header ASCII. `None` if that would take more than `limit` bytes: a letter can become a whole address.
 ///
 /// A subject's words, and those that stand for the names of addresses, are encoded (RFC 2047). An address that is
 /// not ASCII becomes one that nobody has, with what it was as its name. MIME parameters and fields that are not
 /// ASCII are left out.
-pub(super) fn surrogate(header: &[u8]) -> Vec<u8> {
+pub(super) fn surrogate(header: &[u8], limit: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(header.len());
     let mut rest = header;
     while !rest.is_empty() {
+        if out.len() > limit {
+            return None;
+        }
         let (field, after) = rest.split_at_checked(field_end(rest)).unwrap_or((rest, &[]));
         rest = after;
         if field.is_ascii() {
             out.extend_from_slice(field);
         } else {
-            put_field(&mut out, field);
+            put_field(&mut out, field, limit);
         }
     }
-    out
+    (out.len() <= limit).then_some(out)
 }
 
 /// The end of the first field: lines that begin with a blank go on with it.
@@ -53,12 +56,12 @@ const ADDRESSES: [&str; 12] = [
     "to",
 ];
 
-fn put_field(out: &mut Vec<u8>, field: &[u8]) {
+fn put_field(out: &mut Vec<u8>, field: &[u8], limit: usize) {
     let Some(colon) = memchr(b':', field) else { return };
     let (name, value) = field.split_at_checked(colon).unwrap_or((field, &[]));
     let value = value.get(1..).unwrap_or_default();
     let is = |known: &&str| name.trim_ascii_end().eq_ignore_ascii_case(known.as_bytes());
-    let mut line = Folded { out, length: 0 };
+    let mut line = Folded { out, length: 0, limit };
     if is(&"subject") {
         line.begin(name);
         line.words(value);
@@ -89,12 +92,18 @@ const INVALID: &[u8] = b"<invalid@internationalized.invalid>";
 struct Folded<'a> {
     out: &'a mut Vec<u8>,
     length: usize,
+    /// Once there are more bytes, nothing of it is used.
+    limit: usize,
 }
 
 /// RFC 2047 section 2: a line with an encoded word has so many characters at most.
 const LINE: usize = 76;
 
 impl Folded<'_> {
+    fn is_too_much(&self) -> bool {
+        self.out.len() > self.limit
+    }
+
     fn begin(&mut self, name: &[u8]) {
         self.out.extend_from_slice(name);
         self.out.push(b':');
@@ -116,6 +125,9 @@ impl Folded<'_> {
         let mut beyond: Vec<u8> = Vec::new();
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
         for word in text.split(blank).filter(|word| !word.is_empty()) {
+            if self.is_too_much() {
+                return;
+            }
             if word.is_ascii() {
                 self.encoded(&take(&mut beyond));
                 self.word(word);
@@ -137,7 +149,7 @@ impl Folded<'_> {
         let is_utf8 = std::str::from_utf8(text).is_ok();
         let charset = if is_utf8 { "utf-8" } else { "unknown-8bit" };
         let mut rest = text;
-        while !rest.is_empty() {
+        while !rest.is_empty() && !self.is_too_much() {
             let mut end = rest.len().min(PIECE);
             while is_utf8 && end > 1 && rest.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
                 end -= 1;
@@ -192,6 +204,9 @@ fn scan(text: &[u8], stops: &[u8]) -> usize {
 /// A list of addresses and groups.
 fn addresses(line: &mut Folded<'_>, value: &[u8]) {
     for (part, stop) in split(value, b",:;") {
+        if line.is_too_much() {
+            return;
+        }
         let part = part.trim_ascii();
         match stop {
             // The name of a group.
@@ -257,7 +272,7 @@ mod tests {
     use super::*;
 
     fn made(header: &str) -> String {
-        String::from_utf8(surrogate(header.as_bytes())).unwrap()
+        String::from_utf8(surrogate(header.as_bytes(), 10_000).unwrap()).unwrap()
     }
 
     #[test]
@@ -283,7 +298,7 @@ mod tests {
             .map(|word| String::from_utf8(word.expose().to_vec()).unwrap())
             .collect();
         assert_eq!(decoded, "\u{20ac}\u{20ac}\u{20ac} ".repeat(40).trim_end());
-        let latin = surrogate(b"subject: \xfcber\r\n");
+        let latin = surrogate(b"subject: \xfcber\r\n", 1000).unwrap();
         assert_eq!(String::from_utf8(latin).unwrap(), "subject: =?unknown-8bit?B?/GJlcg==?=\r\n");
     }
 
@@ -318,6 +333,23 @@ mod tests {
         assert_eq!(made("\u{e9}\r\n\r\n"), "\r\n");
     }
 
+    /// Each of these bytes asks for many.
+    #[test]
+    fn what_grows_too_much_is_none() {
+        for (start, piece) in
+            [("To: ", "\u{e9},"), ("Subject: ", "\u{e9} a "), ("", "Return-Path: \u{e9}\r\n")]
+        {
+            let header = format!("{start}{}\r\n\r\n", piece.repeat(50_000));
+            assert_eq!(surrogate(header.as_bytes(), 400_000), None, "{piece}");
+            assert!(
+                surrogate(header.as_bytes(), 10_000_000).is_some_and(|made| made.len() > 400_000),
+                "{piece}"
+            );
+        }
+        assert!(surrogate("A: b\r\n\r\n".as_bytes(), 8).is_some());
+        assert!(surrogate("A: b\r\n\r\n".as_bytes(), 7).is_none());
+    }
+
     #[test]
     fn any_header_becomes_ascii_lines() {
         let pieces = [
@@ -333,7 +365,7 @@ mod tests {
             }
             for start in ["From: ", "Subject: ", "Content-Type: a;", ""] {
                 let whole = format!("{start}{header}\r\nX: 1\r\n\r\n");
-                let made = surrogate(whole.as_bytes());
+                let made = surrogate(whole.as_bytes(), 10_000).unwrap();
                 assert!(made.is_ascii(), "{whole:?}");
                 assert!(
                     made.ends_with(b"\r\nX: 1\r\n\r\n") || made == b"X: 1\r\n\r\n",
