@@ -71,6 +71,32 @@ pub enum Error {
     /// on. Nothing was sent.
     #[error("the connection is closed")]
     Closed,
+    /// Of a [`Pool`](crate::pool::Pool): so many calls wait for a connection already that this one may not.
+    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+    #[error("{server}: {waiting} calls wait for a connection already")]
+    Busy {
+        /// The server.
+        server: String,
+        /// How many may wait: [`PoolOptions::waiting`](crate::pool::PoolOptions::waiting).
+        waiting: usize,
+    },
+    /// Of a [`Mailer`](crate::smtp::Mailer): the message was sent to its end, and the connection lost before the answer.
+    /// Nobody but the server knows whether it has it; sending it again can double it.
+    #[cfg(all(feature = "client", feature = "smtp"))]
+    #[error("{0}; the server may have accepted the message all the same")]
+    InDoubt(Box<Error>),
+    /// Of an [`imap::Pool`](crate::imap::Pool): the mailbox is another one than the caller knows, and the UIDs of that mean
+    /// nothing in it ([RFC 9051 section 2.3.1.1](https://www.rfc-editor.org/rfc/rfc9051#section-2.3.1.1)).
+    #[cfg(all(feature = "client", feature = "imap"))]
+    #[error("{mailbox} is not the mailbox that it was: its UIDVALIDITY is {}, not {known}", Now(*.now))]
+    UidValidity {
+        /// The mailbox's name.
+        mailbox: String,
+        /// The UIDVALIDITY that the caller knows.
+        known: mailwire_imap::types::UidValidity,
+        /// The UIDVALIDITY that it has now; `None` where the server says none.
+        now: Option<mailwire_imap::types::UidValidity>,
+    },
     /// The connection had ended before this call, of which nothing was sent. Each later call says the same.
     /// (If the server itself had said goodbye, by 421 or BYE, each later call is that refusal.)
     #[error("the connection is over: {0}")]
@@ -139,6 +165,14 @@ impl Clone for Error {
             Self::Timeout { phase, after, server } => {
                 Self::Timeout { phase: *phase, after: *after, server: server.clone() }
             }
+            #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+            Self::Busy { server, waiting } => Self::Busy { server: server.clone(), waiting: *waiting },
+            #[cfg(all(feature = "client", feature = "smtp"))]
+            Self::InDoubt(error) => Self::InDoubt(error.clone()),
+            #[cfg(all(feature = "client", feature = "imap"))]
+            Self::UidValidity { mailbox, known, now } => {
+                Self::UidValidity { mailbox: mailbox.clone(), known: *known, now: *now }
+            }
             Self::Spent => Self::Spent,
             Self::Closed => Self::Closed,
             Self::Ended(cause) => Self::Ended(Arc::clone(cause)),
@@ -179,6 +213,8 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Io(_) | Self::Timeout { .. } | Self::Spent | Self::Closed | Self::Ended(_) => true,
+            #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+            Self::Busy { .. } => true,
             Self::Protocol(error) => matches!(
                 error,
                 mailwire_core::Error::UnexpectedEof { .. } | mailwire_core::Error::TimedOut { .. }
@@ -319,6 +355,20 @@ impl fmt::Display for Failed<'_> {
     }
 }
 
+/// Shows a UIDVALIDITY that may be missing.
+#[cfg(all(feature = "client", feature = "imap"))]
+struct Now(Option<mailwire_imap::types::UidValidity>);
+
+#[cfg(all(feature = "client", feature = "imap"))]
+impl fmt::Display for Now {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(now) => now.fmt(f),
+            None => f.write_str("none"),
+        }
+    }
+}
+
 /// Shows a server before what happened there.
 pub(crate) struct AtServer<'a>(pub(crate) Option<&'a str>);
 
@@ -333,6 +383,9 @@ impl fmt::Display for AtServer<'_> {
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
+    /// Waiting until a connection of a [`Pool`](crate::pool::Pool) is free.
+    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+    Pool,
     /// Looking up the name.
     Resolve,
     /// Connecting.
@@ -362,6 +415,8 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+            Self::Pool => "waiting for a free connection",
             Self::Resolve => "looking up the name",
             Self::Connect => "connecting",
             Self::ProxyHeader => "the PROXY header",

@@ -17,6 +17,9 @@
 //! # }
 //! ```
 //!
+//! From many places of a program, over connections that are kept and made anew as needed, [`smtp::Mailer`] sends; [`pool`] is
+//! what it is made of, and keeps those of IMAP as well.
+//!
 //! # Reading
 //!
 //! ```no_run
@@ -120,6 +123,7 @@
 //! | `client`, `server` (both default) | the roles |
 //! | `codec` (default) | the machines as codecs of tokio-util: [`codec`] |
 //! | `compress` | connections can be compressed: IMAP's COMPRESS; servers offer it then |
+//! | `deadpool` | managers of deadpool's pools: [`pool::deadpool`] |
 //! | `ring` (default), `aws-lc-rs` | whose cryptography rustls uses; no provider is installed process-wide |
 //! | `idn` (default) | hosts beyond ASCII, as A-labels: [`domain_to_ascii`] |
 //! | `platform-verifier` (default), `webpki-roots` | what a client trusts if it is not told |
@@ -159,7 +163,11 @@ mod idn;
 #[cfg(feature = "imap")]
 pub mod imap;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+mod pauses;
+#[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 mod payload;
+#[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+pub mod pool;
 #[cfg(feature = "pop3")]
 pub mod pop3;
 #[cfg(any(feature = "client", feature = "server"))]

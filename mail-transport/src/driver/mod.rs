@@ -14,7 +14,7 @@ use std::{
     io::{self, IoSlice},
     ops::{Deref, DerefMut},
     pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Buf, BytesMut};
@@ -214,6 +214,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             }
         })
         .await
+    }
+
+    /// Reads what has come already, waiting for nothing. Says whether something had, be it the end.
+    #[cfg(feature = "client")]
+    pub(crate) fn look(&mut self) -> bool {
+        if self.eof || self.is_broken() {
+            return true;
+        }
+        match self.poll_read(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(_)) => true,
+            Poll::Ready(Err(error)) => {
+                let _ = self.fail(error);
+                true
+            }
+            Poll::Pending => false,
+        }
     }
 
     /// Does what [`next`](Self::next) does, for whoever polls by hand.

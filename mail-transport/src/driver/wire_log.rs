@@ -67,6 +67,12 @@ pub struct WireLog {
 }
 
 impl WireLog {
+    /// Whether both show to the same.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.own == other.own && Arc::ptr_eq(&self.show, &other.show)
+    }
+
     /// A log of connections in which this side is the client. `show` is called while the connection is worked
     /// on, and must not block.
     #[must_use]

@@ -16,7 +16,7 @@ use super::Keepalive;
 use crate::CLIENT_TRACES;
 
 /// How sockets are made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sockets {
     pub(super) keepalive: Option<Keepalive>,
     /// Where connections come from, if that is not for the system to choose.

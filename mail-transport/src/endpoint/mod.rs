@@ -74,6 +74,8 @@ pub struct Endpoint {
     security: Security,
     /// Shared by clones, so that the roots are read once.
     tls: Arc<OnceLock<ClientTls>>,
+    /// It was given.
+    own_tls: bool,
     server_name: Option<String>,
     timeouts: Timeouts,
     sockets: Sockets,
@@ -106,6 +108,7 @@ impl Endpoint {
             address,
             security,
             tls: Arc::default(),
+            own_tls: false,
             server_name: None,
             timeouts: Timeouts::default(),
             sockets: Sockets::default(),
@@ -113,10 +116,31 @@ impl Endpoint {
         }
     }
 
+    /// Whether a connection to one is as good as one to the other: the server, its proof, and all that was chosen are
+    /// the same. Two TLS configurations are, if one is a clone of the other; so are two that nobody has given.
+    #[cfg(any(feature = "smtp", feature = "imap"))]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        // Whoever adds a field says here whether it matters.
+        let Self { address, security, tls, own_tls, server_name, timeouts, sockets, wire_log } = self;
+        *address == other.address
+            && *security == other.security
+            && *own_tls == other.own_tls
+            && (!own_tls || tls.get().zip(other.tls.get()).is_some_and(|(tls, other)| tls.is_same(other)))
+            && *server_name == other.server_name
+            && *timeouts == other.timeouts
+            && *sockets == other.sockets
+            && match (wire_log, &other.wire_log) {
+                (Some(log), Some(other)) => log.is_same(other),
+                (None, None) => true,
+                _ => false,
+            }
+    }
+
     /// Uses this TLS configuration. Without one, [`ClientTls::new`] is made when it is needed first.
     #[must_use]
     pub fn with_tls(mut self, tls: ClientTls) -> Self {
         self.tls = Arc::new(OnceLock::from(tls));
+        self.own_tls = true;
         self
     }
 

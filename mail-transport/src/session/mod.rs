@@ -4,7 +4,13 @@
 mod connecting;
 mod login;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
 
 use mailwire_core::{Connection, Misuse, Text, Ticket, Upgrade, WrongState};
 use tokio::time::{Instant, timeout_at};
@@ -233,6 +239,28 @@ impl<C: Machine> Session<C> {
             && !self.driver.is_broken()
             && !self.machine_ref().is_closed()
             && !matches!(self.words, Some(Words::Goodbye(_)))
+    }
+
+    /// Looks at what the server has sent since the last call, waiting for nothing and sending nothing: whether another
+    /// call can be made. `unclaimed` is given what came.
+    #[cfg(any(feature = "smtp", feature = "imap"))]
+    pub(crate) fn look(&mut self, mut unclaimed: impl FnMut(C::Event)) -> bool {
+        /// What a server has to say while nobody asks is said in fewer events; the next call reads the rest.
+        const MOST: usize = 1000;
+        if self.is_usable() && self.driver.look() {
+            let mut cx = Context::from_waker(Waker::noop());
+            for _ in 0..MOST {
+                let Poll::Ready(Ok(Some(event))) = pin!(self.next()).poll(&mut cx) else { break };
+                unclaimed(event);
+            }
+        }
+        self.is_usable()
+    }
+
+    /// Whether nothing is on its way that a dropped call has asked for.
+    #[cfg(any(feature = "smtp", feature = "imap"))]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.pending.is_empty()
     }
 
     /// The connection ends with this error: each later call says so. Gives it back.

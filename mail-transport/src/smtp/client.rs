@@ -19,7 +19,7 @@ use crate::{
 
 /// The configuration of a [`Client`], beyond what its [`Endpoint`] says.
 #[non_exhaustive]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The credentials to log in with. Without, nobody logs in: for relaying and LMTP.
     pub credentials: Option<Credentials>,
@@ -220,6 +220,8 @@ pub struct Client {
     /// BDAT may be used for what DATA can send, too.
     pub(super) chunking: bool,
     pub(super) settings: Settings,
+    /// A command has changed who this client is for the server, or how the two speak.
+    pub(super) altered: bool,
 }
 
 connecting!("smtp", "Submission");
@@ -230,7 +232,15 @@ impl Client {
         let session = Session::over(stream, endpoint, machine);
         let chunking = config.chunking;
         let settings = Settings::from(&config);
-        let mut client = Self { session, refused: Vec::new(), begun: false, told: None, chunking, settings };
+        let mut client = Self {
+            session,
+            refused: Vec::new(),
+            begun: false,
+            told: None,
+            chunking,
+            settings,
+            altered: false,
+        };
         client.greet().await?;
         if let Some(credentials) = &config.credentials {
             client.session.enter(Phase::Login);
@@ -451,6 +461,11 @@ impl Client {
     ///
     /// The connection had ended before QUIT could be sent. All that was sent before is as it was.
     pub async fn quit(mut self) -> Result<()> {
+        self.say_goodbye().await
+    }
+
+    /// QUIT, after which nothing can be called any more.
+    pub(super) async fn say_goodbye(&mut self) -> Result<()> {
         self.finish_dropped().await?;
         let limit = self.endpoint().timeouts().close;
         let said = tokio::time::timeout(limit, self.call(Command::Quit)).await;
@@ -470,6 +485,7 @@ impl Client {
     pub async fn call(&mut self, command: Command) -> Result<Reply> {
         self.finish_dropped().await?;
         let begins = matches!(command, Command::Mail(_));
+        self.altered |= !leaves_the_session(&command);
         let (sent, name) = self.put(command)?;
         if begins {
             (self.begun, self.told) = (true, None);
@@ -514,6 +530,22 @@ impl std::fmt::Debug for Client {
             .field("server", self.session.endpoint().address())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether the session is the same after a command as before it, for whoever comes next.
+const fn leaves_the_session(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Mail(_)
+            | Command::Rcpt(_)
+            | Command::Rset
+            | Command::Noop(_)
+            | Command::Vrfy(_)
+            | Command::Expn(_)
+            | Command::Help(_)
+            | Command::Etrn(_)
+            | Command::Quit
+    )
 }
 
 /// What belongs to no call: a reply that nobody asked for is the server's last word.

@@ -21,6 +21,8 @@ mod envelope;
 mod fields;
 #[cfg(feature = "header-envelope")]
 mod header;
+#[cfg(feature = "client")]
+mod mailer;
 #[cfg(feature = "header-envelope")]
 mod message;
 #[cfg(feature = "client")]
@@ -46,6 +48,8 @@ pub use client::{Client, Config};
 pub use envelope::Envelope;
 #[cfg(feature = "header-envelope")]
 pub use header::without_bcc;
+#[cfg(feature = "client")]
+pub use mailer::{Mailer, MailerOptions};
 #[cfg(feature = "client")]
 pub use mailwire_core::dot::{BareNewline, Mended};
 pub use mailwire_smtp as proto;

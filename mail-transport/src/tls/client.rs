@@ -61,6 +61,12 @@ impl ClientTls {
         self
     }
 
+    /// Whether one is a clone of the other.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.verifies == other.verifies && Arc::ptr_eq(&self.config, &other.config)
+    }
+
     /// Reads the name of a server: a DNS name, which may be an [internationalized](domain_to_ascii) one, or an IP
     /// address.
     ///

@@ -75,6 +75,7 @@ impl Client {
                 | Command::Expunge
                 | Command::UidExpunge(_)
         );
+        self.altered |= alters_the_session(&command);
         self.inbox.begin();
         if let Some(witness) = self.session.witness.as_mut().filter(|_| leaves) {
             witness.lose();
@@ -132,6 +133,22 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether the session is another one after a command, for whoever comes next: somebody else's, or one in which the
+/// server says other things.
+const fn alters_the_session(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::StartTls
+            | Command::Authenticate(_)
+            | Command::Login(_)
+            | Command::Unauthenticate
+            | Command::Enable(_)
+            | Command::Compress
+            | Command::Notify(_)
+            | Command::Other(_)
+    )
 }
 
 /// An untagged BAD while the one command in progress waits for `+`: it is about that, and the server waits

@@ -42,7 +42,7 @@ pub enum LoginMechanism {
 /// # }
 /// ```
 #[non_exhaustive]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The credentials to log in with. Without, nobody logs in: for servers that greet with PREAUTH, and to ask what a
     /// server offers.

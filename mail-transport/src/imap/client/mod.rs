@@ -53,6 +53,7 @@ mod mailboxes;
 mod messages;
 mod mirror;
 mod parts;
+mod pool;
 mod search;
 mod select;
 mod set;
@@ -85,6 +86,7 @@ pub use self::{
     inbox::{Malformed, Update},
     mailboxes::Listed,
     messages::{FlagChange, StoredUnchanged},
+    pool::Pool,
     search::{Found, Numbers},
     select::Selected,
     set::{ToMailbox, ToSet},
@@ -112,6 +114,8 @@ pub struct Client {
     session: Session<Connection>,
     inbox: Inbox,
     settings: Settings,
+    /// A command has changed who this client is for the server, or how the two speak.
+    altered: bool,
 }
 
 /// What of the [`Config`] is of use after the login.
@@ -145,7 +149,8 @@ impl Client {
             collected: config.collected,
         };
         let session = Session::over(stream, endpoint, machine);
-        let mut client = Self { session, inbox: Inbox::new(config.updates, config.update_bytes), settings };
+        let inbox = Inbox::new(config.updates, config.update_bytes);
+        let mut client = Self { session, inbox, settings, altered: false };
         client.inbox.progress = config.progress.clone();
         client.greet(channel).await?;
         client.session.enter(Phase::Login);
@@ -165,6 +170,7 @@ impl Client {
                 told => drop(told?),
             }
         }
+        client.altered = false;
         Ok(client)
     }
 
@@ -329,6 +335,11 @@ impl Client {
     /// The connection had ended before LOGOUT could be sent, or the server refuses. All that was done before
     /// is done.
     pub async fn logout(mut self) -> Result<()> {
+        self.say_goodbye().await
+    }
+
+    /// LOGOUT, after which nothing can be called any more.
+    async fn say_goodbye(&mut self) -> Result<()> {
         let call = self.start(Command::Logout).await;
         let call = match call {
             Err(Error::Refused(refused)) if refused.kind == RefusedKind::Bye => return Ok(()),

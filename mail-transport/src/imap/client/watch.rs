@@ -16,7 +16,7 @@ use super::{
     Client, Update,
     mirror::{Mirror, Waiting},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, pauses::pause_after};
 
 /// Keeps a mirror of a mailbox in step with the server for as long as it takes, and hears of other mailboxes where
 /// the server tells.
@@ -416,7 +416,6 @@ struct Pauses {
 impl Pauses {
     /// A connection that has held for so long makes good what was before it.
     const HELD: Duration = Duration::from_secs(60);
-    const SHORTEST: Duration = Duration::from_millis(10);
 
     fn new() -> Self {
         let now = Instant::now();
@@ -429,19 +428,9 @@ impl Pauses {
         if self.begun.take().is_some_and(|begun| now.saturating_duration_since(begun) >= Self::HELD) {
             self.failures = 0;
         }
-        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
+        let pause = pause_after(self.failures, options.first_pause, options.longest_pause);
         self.failures = self.failures.saturating_add(1);
-        let longest = options.longest_pause.max(options.first_pause);
-        let pause = options.first_pause.saturating_mul(factor).min(longest).max(Self::SHORTEST);
-        let pause = pause.mul_f64(0.5 + chance() / 2.0);
         self.end = now + pause;
         pause
     }
-}
-
-/// A number from 0 to 1, by chance; without a source of it, 1.
-fn chance() -> f64 {
-    let mut bytes = [u8::MAX; 4];
-    let _ = getrandom::fill(&mut bytes);
-    f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
 }

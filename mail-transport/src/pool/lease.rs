@@ -1,0 +1,207 @@
+//! A connection in use.
+
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+
+use super::{
+    Pooled,
+    account::Account,
+    state::{Found, History, Shared, end},
+};
+use crate::{CLIENT_TRACES, Error, Result};
+
+/// A connection in use, which is a client. It goes back when it is dropped, if it can be used on; otherwise, and after
+/// [`discard`](Self::discard), it is closed.
+///
+/// What the next one finds is what this one leaves: the mailbox that is selected, updates that nobody took. A session that
+/// is not the same any more, by another login or by what changes what the server says, is not given back.
+#[must_use = "dropped at once, it was got for nothing"]
+pub struct Lease<C: Pooled> {
+    /// The lock is never waited for: it lets the client be held here, and be kept when this is dropped.
+    client: OwnedMutexGuard<C>,
+    history: History,
+    discarded: bool,
+    // Given back after the client.
+    slot: Arc<Slot<C>>,
+}
+
+/// The right to have a connection, counted until it is dropped.
+pub(crate) struct Slot<C: Pooled> {
+    shared: Arc<Shared<C>>,
+    account: Arc<Account<C>>,
+    _permits: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
+}
+
+/// What a connection must be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// As far as can be seen it is alive.
+    Any,
+    /// The server has just answered over it.
+    #[cfg(feature = "smtp")]
+    Proven,
+    /// It is new.
+    Fresh,
+}
+
+impl<C: Pooled> Slot<C> {
+    /// The right, if nobody has to be waited for.
+    pub(super) fn at_once(shared: &Arc<Shared<C>>, account: &Arc<Account<C>>) -> Option<Self> {
+        let now = |slots: &Arc<Semaphore>| slots.clone().try_acquire_owned().ok();
+        let own = match &account.slots {
+            Some(slots) => Some(now(slots)?),
+            None => None,
+        };
+        let any = now(&shared.slots)?;
+        let in_pace = account.pace.as_ref().is_none_or(super::pace::Pace::try_use);
+        in_pace.then(|| Self::new(shared, account, (own, any)))
+    }
+
+    /// The right, when it is this one's turn.
+    ///
+    /// # Errors
+    ///
+    /// The pool is closed.
+    pub(super) async fn in_turn(shared: &Arc<Shared<C>>, account: &Arc<Account<C>>) -> Result<Self> {
+        if let Some(pace) = &account.pace {
+            pace.wait().await;
+        }
+        let wait =
+            async |slots: &Arc<Semaphore>| slots.clone().acquire_owned().await.map_err(|_| Error::Closed);
+        let own = match &account.slots {
+            Some(slots) => Some(wait(slots).await?),
+            None => None,
+        };
+        let any = wait(&shared.slots).await?;
+        Ok(Self::new(shared, account, (own, any)))
+    }
+
+    fn new(
+        shared: &Arc<Shared<C>>,
+        account: &Arc<Account<C>>,
+        permits: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
+    ) -> Self {
+        shared.taken();
+        Self { shared: shared.clone(), account: account.clone(), _permits: permits }
+    }
+
+    /// Gives a connection: one that is kept and alive, or a new one.
+    ///
+    /// # Errors
+    ///
+    /// None can be made.
+    pub(crate) async fn lease(self, mut wanted: Wanted) -> Result<Lease<C>> {
+        let options = &self.shared.options;
+        loop {
+            match self.shared.find(&self.account, wanted == Wanted::Fresh) {
+                Found::Kept(idle) => {
+                    let History { made, uses } = idle.history;
+                    let ask = wanted != Wanted::Any || idle.unused() >= options.ask_after;
+                    let mut client = idle.client.lock_owned().await;
+                    if !client.look() {
+                        continue;
+                    }
+                    if ask || !client.is_settled() {
+                        let answered = timeout(options.patience, client.ask()).await;
+                        if !(matches!(answered, Ok(Ok(()))) && client.is_reusable()) {
+                            // Those that were kept with it are no better.
+                            wanted = Wanted::Fresh;
+                            continue;
+                        }
+                    }
+                    let history = History { made, uses: uses.saturating_add(1) };
+                    return Ok(Lease { client, history, discarded: false, slot: Arc::new(self) });
+                }
+                Found::InPlaceOf(other) => {
+                    match other {
+                        Some(other) if wanted != Wanted::Fresh => end(other.client).await,
+                        _ => {}
+                    }
+                    let mut client = self.account.connect().await?;
+                    client.settle();
+                    let client = Arc::new(AsyncMutex::new(client)).lock_owned().await;
+                    let history = History { made: Instant::now(), uses: 1 };
+                    return Ok(Lease { client, history, discarded: false, slot: Arc::new(self) });
+                }
+            }
+        }
+    }
+}
+
+impl<C: Pooled> Drop for Slot<C> {
+    fn drop(&mut self) {
+        self.shared.freed();
+    }
+}
+
+impl<C: Pooled> Lease<C> {
+    /// Closes the connection, without a goodbye, instead of giving it back.
+    pub fn discard(mut self) {
+        self.discarded = true;
+    }
+
+    /// Whether the connection was used before it came here.
+    #[must_use]
+    pub const fn is_reused(&self) -> bool {
+        self.history.uses > 1
+    }
+
+    /// How old the connection is.
+    #[must_use]
+    pub fn age(&self) -> std::time::Duration {
+        self.history.made.elapsed()
+    }
+}
+
+impl<C: Pooled> Drop for Lease<C> {
+    fn drop(&mut self) {
+        // What panicked may have left anything.
+        if self.discarded || std::thread::panicking() || !self.client.is_reusable() {
+            tracing::debug!(target: CLIENT_TRACES, server = self.slot.account.server(), "not kept");
+            return;
+        }
+        let (client, slot) = (OwnedMutexGuard::mutex(&self.client), &self.slot);
+        let kept = self.history.permits(&slot.shared.options)
+            && slot.shared.keep(client, &slot.account, self.history);
+        if kept {
+            return;
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            // It counts as in use until it has ended.
+            let (client, slot) = (client.clone(), slot.clone());
+            runtime.spawn(async move {
+                end(client).await;
+                drop(slot);
+            });
+        }
+    }
+}
+
+impl<C: Pooled> Deref for Lease<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.client
+    }
+}
+
+impl<C: Pooled> DerefMut for Lease<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.client
+    }
+}
+
+impl<C: Pooled + fmt::Debug> fmt::Debug for Lease<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("client", &*self.client).finish_non_exhaustive()
+    }
+}

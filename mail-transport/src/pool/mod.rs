@@ -1,0 +1,303 @@
+//! Connections that are kept and used again: [`smtp::Mailer`](crate::smtp::Mailer) and [`imap::Pool`](crate::imap::Pool) are made of
+//! this.
+//!
+//! A [`Pool`] keeps the connections of any number of accounts: a server, how it is reached and proves who it is, and who logs
+//! in there. A connection is given to nobody but its own account. [`PoolOptions`] bound how many there are, how many calls wait
+//! for one and for how long, how often and how long each is used, how long it is kept unused, and how fast all goes.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use mailwire_transport::{Endpoint, Protocol, Security, imap, pool::PoolOptions, sasl::Credentials};
+//!
+//! # async fn run() -> mailwire_transport::Result<()> {
+//! let server = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls());
+//! let ada = imap::Config::login(Credentials::password("ada", "secret"));
+//! let pool = imap::Pool::with_options(server.clone(), ada, PoolOptions::new().with_connections(50));
+//! let mut client = pool.get().await?;
+//! client.status("INBOX", [imap::StatusAtt::Unseen]).await?;
+//! drop(client); // Goes back.
+//!
+//! // Somebody else, within the same bounds.
+//! let bob = pool.for_account(server, imap::Config::login(Credentials::password("bob", "geheim")));
+//! let (mut client, inbox) = bob.select("INBOX", None).await?;
+//! # let _ = (client, inbox);
+//! pool.close(Duration::from_secs(10)).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How a connection is known to be alive
+//!
+//! A server that has closed a connection, or said that it will, is noticed without asking it: what it sent is there to be
+//! read before the connection is used again. Only after a connection was unused [for a while](PoolOptions::ask_after) NOOP
+//! asks whether the way to the server is still open. A connection that a call was dropped on is given back if the client can
+//! go on, and ended if it cannot; so is one whose session is not what it was: another login, NOTIFY, ENABLE, COMPRESS, XCLIENT.
+//! (What a [connector](Pool::from_connector) does stays.)
+//!
+//! # POP3
+//!
+//! Connections of POP3 are not kept. A session locks its maildrop and shows it as it was when it began, deletes at its end and
+//! not before ([RFC 1939 sections 4 to 6](https://www.rfc-editor.org/rfc/rfc1939#section-4)): a session that nobody uses keeps
+//! others out and what is new unseen. [`pop3::Client`](crate::pop3::Client) is connected for each visit.
+
+mod account;
+#[cfg(feature = "deadpool")]
+pub mod deadpool;
+mod lease;
+mod options;
+mod pace;
+mod state;
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+pub(crate) use self::lease::Wanted;
+use self::{account::Account, lease::Slot, state::Shared};
+pub use self::{
+    lease::Lease,
+    options::{PoolOptions, Rate},
+};
+use crate::{Endpoint, Error, Phase, Result};
+
+mod sealed {
+    pub trait Sealed {}
+
+    #[cfg(feature = "smtp")]
+    impl Sealed for crate::smtp::Client {}
+    #[cfg(feature = "imap")]
+    impl Sealed for crate::imap::Client {}
+}
+
+/// A client whose connections can be kept in a [`Pool`]: that of SMTP and LMTP, and that of IMAP.
+pub trait Pooled: sealed::Sealed + Send + Sized + 'static {
+    /// The configuration of a client, beyond what its endpoint says.
+    type Config: fmt::Debug + Clone + PartialEq + Send + Sync + 'static;
+
+    /// The user who logs in, if the configuration says so.
+    #[doc(hidden)]
+    fn user(config: &Self::Config) -> Option<&str>;
+
+    /// Connects and logs in.
+    #[doc(hidden)]
+    fn open(endpoint: Endpoint, config: Self::Config) -> impl Future<Output = Result<Self>> + Send;
+
+    /// From now on the session is to stay what it is.
+    #[doc(hidden)]
+    fn settle(&mut self);
+
+    /// Whether somebody else of the same account can go on with it.
+    #[doc(hidden)]
+    fn is_reusable(&self) -> bool;
+
+    /// Whether no answer is due to a call that was dropped.
+    #[doc(hidden)]
+    fn is_settled(&self) -> bool;
+
+    /// Reads what the server has sent, waiting for nothing: whether it can still be used.
+    #[doc(hidden)]
+    fn look(&mut self) -> bool;
+
+    /// Asks the server whether it is there.
+    #[doc(hidden)]
+    fn ask(&mut self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Says goodbye, and closes.
+    #[doc(hidden)]
+    fn end(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// Implements [`Pooled`] for a client, in the same words for each protocol.
+macro_rules! pooled {
+    ($look:expr) => {
+        impl $crate::pool::Pooled for Client {
+            type Config = Config;
+
+            fn user(config: &Config) -> Option<&str> {
+                config.credentials.as_ref().and_then($crate::sasl::Credentials::user)
+            }
+
+            async fn open(endpoint: $crate::Endpoint, config: Config) -> $crate::Result<Self> {
+                Self::connect_with(endpoint, config).await
+            }
+
+            fn settle(&mut self) {
+                self.altered = false;
+            }
+
+            fn is_reusable(&self) -> bool {
+                self.is_usable() && !self.altered
+            }
+
+            fn is_settled(&self) -> bool {
+                self.session.is_settled()
+            }
+
+            fn look(&mut self) -> bool {
+                let look: fn(&mut Self) -> bool = $look;
+                look(self)
+            }
+
+            async fn ask(&mut self) -> $crate::Result<()> {
+                self.noop().await
+            }
+
+            async fn end(&mut self) {
+                if let Err(error) = self.say_goodbye().await {
+                    tracing::debug!(target: $crate::CLIENT_TRACES, %error, "ended without a goodbye");
+                }
+            }
+        }
+    };
+}
+pub(crate) use pooled;
+
+/// Connections of any number of accounts, within common bounds. Cheap to clone: clones share all of it.
+///
+/// This value is about one account, whose connections [`get`](Self::get) gives; [`for_account`](Self::for_account) is about
+/// another one, with the same bounds over both.
+pub struct Pool<C: Pooled> {
+    shared: Arc<Shared<C>>,
+    account: Arc<Account<C>>,
+}
+
+/// How many connections and calls there are: [`Pool::status`].
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Connections in use, those that are being made, and those that are being ended.
+    pub in_use: usize,
+    /// Connections that are kept.
+    pub idle: usize,
+    /// Calls of this account that wait for a connection.
+    pub waiting: usize,
+}
+
+impl<C: Pooled> Pool<C> {
+    /// A pool with the default options for clients with this configuration. Nothing is connected yet.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, config: C::Config) -> Self {
+        Self::with_options(endpoint, config, PoolOptions::default())
+    }
+
+    /// A pool for clients with this configuration. Nothing is connected yet.
+    #[must_use]
+    pub fn with_options(endpoint: Endpoint, config: C::Config, options: PoolOptions) -> Self {
+        let shared = Arc::new(Shared::new(options));
+        let account = shared.account(endpoint, config);
+        Self { shared, account }
+    }
+
+    /// A pool of clients that `connect` makes: over a proxy, with extensions enabled, or, in tests, over a pipe. They must
+    /// all be of one account.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use mailwire_transport::{Endpoint, imap, pool::PoolOptions, sasl::Credentials};
+    /// use mailwire_transport::imap::Capability;
+    ///
+    /// # fn example(server: Endpoint) {
+    /// let config = imap::Config::login(Credentials::password("ada", "secret"));
+    /// let connect = move || {
+    ///     let (server, config) = (server.clone(), config.clone());
+    ///     async move {
+    ///         let mut client = imap::Client::connect_with(server, config).await?;
+    ///         client.enable([Capability::QResync]).await?;
+    ///         Ok(client)
+    ///     }
+    /// };
+    /// let pool = imap::Pool::from_connector(connect, PoolOptions::new());
+    /// # }
+    /// ```
+    pub fn from_connector<F>(connect: impl Fn() -> F + Send + Sync + 'static, options: PoolOptions) -> Self
+    where
+        F: Future<Output = Result<C>> + Send + 'static,
+    {
+        let account = Arc::new(Account::from_connector(connect, &options));
+        Self { shared: Arc::new(Shared::new(options)), account }
+    }
+
+    /// The pool for another account. Its connections are kept apart from those of any other, and count within the same
+    /// bounds: where all connections are taken and some are not in use, the one that was unused longest makes room.
+    ///
+    /// Called again with an equal endpoint and configuration, it finds the connections that are there: see
+    /// [`Endpoint::with_tls`], one configuration of TLS is equal to its clones alone. So it need not be kept: a web
+    /// application can call it for each request.
+    #[must_use]
+    pub fn for_account(&self, endpoint: Endpoint, config: C::Config) -> Self {
+        Self { shared: self.shared.clone(), account: self.shared.account(endpoint, config) }
+    }
+
+    /// Gives a connection of this account: one that is there and alive, or a new one. Waits for its turn where all are in use;
+    /// whoever came first is served first. When it is dropped, the connection goes back.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] with [`Phase::Pool`] if none is free in [time](PoolOptions::wait), [`Error::Busy`] if too many wait
+    /// already, [`Error::Closed`] after [`close`](Self::close); or no connection can be made.
+    pub async fn get(&self) -> Result<Lease<C>> {
+        self.turn().await?.lease(Wanted::Any).await
+    }
+
+    /// Gives a new connection, in place of one that is kept.
+    #[cfg(feature = "imap")]
+    pub(crate) async fn fresh(&self) -> Result<Lease<C>> {
+        self.turn().await?.lease(Wanted::Fresh).await
+    }
+
+    /// Waits for the right to have a connection.
+    pub(crate) async fn turn(&self) -> Result<Slot<C>> {
+        let Self { shared, account } = self;
+        if shared.is_closed() {
+            return Err(Error::Closed);
+        }
+        if let Some(slot) = Slot::at_once(shared, account) {
+            return Ok(slot);
+        }
+        let server = || account.server();
+        let waiting = shared.options.waiting;
+        let Ok(_place) = account.queue.try_acquire() else {
+            return Err(Error::Busy { server: server(), waiting });
+        };
+        let after = shared.options.wait;
+        tokio::select! {
+            biased;
+            () = shared.closed() => Err(Error::Closed),
+            slot = tokio::time::timeout(after, Slot::in_turn(shared, account)) => match slot {
+                Ok(slot) => slot,
+                Err(_) => Err(Error::Timeout { phase: Phase::Pool, after, server: Some(server()) }),
+            },
+        }
+    }
+
+    /// Ends it: no call gets a connection any more, those that are kept are ended with QUIT or LOGOUT, and those in use have
+    /// `grace` to come back. Returns how many of them did not; these are closed as soon as they do. It is the end of all
+    /// clones and accounts.
+    pub async fn close(&self, grace: Duration) -> usize {
+        self.shared.close(grace).await
+    }
+
+    /// Returns how many connections and calls there are now.
+    #[must_use]
+    pub fn status(&self) -> PoolStatus {
+        let waiting = self.shared.options.waiting.saturating_sub(self.account.queue.available_permits());
+        let (in_use, idle) = self.shared.counts();
+        PoolStatus { in_use, idle, waiting }
+    }
+}
+
+impl<C: Pooled> Clone for Pool<C> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), account: self.account.clone() }
+    }
+}
+
+impl<C: Pooled> fmt::Debug for Pool<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("server", &self.account.server())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
