@@ -258,3 +258,274 @@ async fn a_refused_part_does_not_keep_the_next_one() {
     assert_eq!(refused(&sent), [("a".to_owned(), Outcome::Refused)]);
     assert_eq!(sent.refused[0].error.refused().unwrap().text, "unknown");
 }
+
+/// Plays a server that takes one message, and gives what it was told from MAIL on.
+async fn said(
+    offered: &str,
+    config: Config,
+    envelope: &Envelope,
+    message: impl Into<Payload<'static>>,
+) -> (Result<Sent, Error>, String) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+    let offers = format!("250-mx.example\r\n{offered}250 SIZE\r\n");
+    let server = async {
+        let mut said = Vec::new();
+        theirs.write_all(b"220 mx.example\r\n").await.unwrap();
+        let (mut buffer, mut done, mut body) = (vec![0; 4096], 0, false);
+        while let Ok(count @ 1..) = theirs.read(&mut buffer).await {
+            said.extend_from_slice(&buffer[..count]);
+            loop {
+                let Some(rest) = said.get(done..) else { break };
+                let end = if body { &b"\r\n.\r\n"[..] } else { b"\r\n" };
+                let Some(at) = rest.windows(end.len()).position(|it| it == end) else { break };
+                let line = String::from_utf8_lossy(&rest[..at]).into_owned();
+                done += at + end.len();
+                let reply = match line.get(..4).unwrap_or_default() {
+                    "EHLO" => &offers,
+                    "DATA" if !body => "354 go\r\n",
+                    "BDAT" if !body => {
+                        done += line.split(' ').nth(1).unwrap().parse::<usize>().unwrap();
+                        "250 taken\r\n"
+                    }
+                    _ => "250 ok\r\n",
+                };
+                body = reply.starts_with("354");
+                let _ = theirs.write_all(reply.as_bytes()).await;
+            }
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    };
+    let client = async {
+        let stream = mailwire_transport::Stream::other(ours);
+        let mut client = Client::over(stream, endpoint(), config).await.unwrap();
+        let sent = client.send(envelope, message).await;
+        drop(client);
+        sent
+    };
+    let (sent, said) = tokio::join!(client, server);
+    (sent, said.split_once("EHLO localhost\r\n").unwrap().1.to_owned())
+}
+
+fn downgrading() -> Config {
+    Config::anonymous()
+        .with_missing_dsn(Missing::Downgrade)
+        .with_missing_eight_bit_mime(Missing::Downgrade)
+        .with_missing_smtp_utf8(Missing::Downgrade)
+}
+
+const MIXED: &str = "From: a@a.example\r
+MIME-Version: 1.0\r
+Content-Type: multipart/mixed; boundary=\"=o\"\r
+Content-Transfer-Encoding: 8bit\r
+\r
+Vorwort für niemand\r
+--=o\r
+Content-Type: text/plain; charset=utf-8\r
+Content-Transfer-Encoding: 8bit\r
+\r
+Grüße = gut, in a text that is mostly ASCII \r
+.\r
+\r
+--=o \r
+Content-Type: multipart/alternative; boundary=i\r
+\r
+--i\r
+\r
+plain\r
+--i\r
+Content-Type: text/html\r
+Content-Transfer-Encoding: 8bit\r
+\r
+<p>Привет, мир, и тебе</p>\r
+--i--\r
+\r
+--=o\r
+Content-Type: message/rfc822\r
+Content-Transfer-Encoding: 8bit\r
+\r
+Subject: inner\r
+\r
+é\r
+--=o\r
+Content-Type: application/x-y\r
+Content-Transfer-Encoding: base64\r
+\r
+AAEC\r
+--=o--\r
+";
+
+/// What [`MIXED`] becomes; from a reader, where it is not known what a part has until its header is out.
+const CONVERTED: &str = "From: a@a.example\r
+MIME-Version: 1.0\r
+Content-Type: multipart/mixed; boundary=\"=o\"\r
+Content-Transfer-Encoding: 7bit\r
+\r
+Vorwort f??r niemand\r
+--=o\r
+Content-Type: text/plain; charset=utf-8\r
+Content-Transfer-Encoding: quoted-printable\r
+\r
+Gr=C3=BC=C3=9Fe =3D gut, in a text that is mostly ASCII=20\r
+.\r
+\r
+--=o \r
+Content-Type: multipart/alternative; boundary=i\r
+\r
+--i\r
+\r
+plain\r
+--i\r
+Content-Type: text/html;\r
+ charset=utf-8\r
+Content-Transfer-Encoding: base64\r
+\r
+PHA+0J/RgNC40LLQtdGCLCDQvNC40YAsINC4INGC0LXQsdC1PC9wPg==\r
+\r
+--i--\r
+\r
+--=o\r
+Content-Type: message/rfc822\r
+Content-Transfer-Encoding: 7bit\r
+\r
+Subject: inner\r
+MIME-Version: 1.0\r
+Content-Type: text/plain;\r
+ charset=utf-8\r
+Content-Transfer-Encoding: base64\r
+\r
+w6k=\r
+\r
+--=o\r
+Content-Type: application/x-y\r
+Content-Transfer-Encoding: base64\r
+\r
+AAEC\r
+--=o--\r
+";
+
+/// RFC 6152 section 3: converted, or given back.
+#[tokio::test]
+async fn parts_beyond_ascii_are_encoded_for_a_server_without_8bitmime() {
+    let to = envelope(&["bob"]);
+    let stuffed = CONVERTED.replace("\r\n.\r\n", "\r\n..\r\n");
+    // However the bytes come.
+    for size in [1, 7, 64, 10_000] {
+        let pieces = MIXED.as_bytes().chunks(size).map(bytes::Bytes::copy_from_slice);
+        let (sent, said) = said("", downgrading(), &to, Payload::from_pieces(pieces)).await;
+        let _ = sent.unwrap();
+        let (commands, message) = said.split_once("DATA\r\n").unwrap();
+        assert!(!commands.contains("BODY=") && commands.contains(" SIZE="), "{commands}");
+        assert_eq!(message, format!("{stuffed}.\r\n"));
+    }
+    // What is told to all servers stays as it is.
+    let (sent, told) = said("250-8BITMIME\r\n", downgrading(), &to, MIXED).await;
+    assert!(sent.is_ok() && told.contains("BODY=8BITMIME") && told.contains("Grüße"));
+    let (sent, told) = said("", downgrading(), &to, "plain\r\n").await;
+    assert!(sent.is_ok() && told.ends_with("DATA\r\nplain\r\n.\r\n"), "{told}");
+}
+
+/// A message that is read is never whole in memory, and what its parts say of themselves has to do.
+#[tokio::test]
+async fn a_message_that_is_read_is_encoded_by_what_its_parts_say() {
+    let to = envelope(&["bob"]);
+    let reader = |text: &'static str| Payload::from_reader(text.as_bytes(), None);
+    let message = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n";
+    let (sent, told) = said("", downgrading(), &to, reader(message)).await;
+    assert!(
+        sent.is_ok()
+            && !told.contains("BODY=")
+            && told.contains("quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n.\r\n"),
+        "{told}"
+    );
+    // The end must not come.
+    for message in ["\r\nGrüße\r\n", "Subject: grüße\r\n\r\n", MIXED] {
+        let (sent, told) = said("", downgrading(), &to, reader(message)).await;
+        assert!(matches!(sent.unwrap_err(), Error::Misuse(Misuse::InvalidBody { .. })));
+        assert!(told.contains("DATA\r\n") && !told.contains("\r\n.\r\n"), "{told}");
+    }
+}
+
+/// RFC 3030 section 3: BINARYMIME in base64, whatever else the server offers.
+#[tokio::test]
+async fn binary_parts_are_encoded_for_a_server_without_binarymime() {
+    let to = envelope(&["bob"])
+        .map_mail(|mail| mail.with_body(mailwire_transport::smtp::proto::BodyType::BinaryMime));
+    let message = b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: binary\r\n\r\n\
+        --b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n\0\r\n\n\r\xff\r\n--\r\n\
+        --b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xa9 is a letter of some\r\n--b--\r\n";
+    let image =
+        "Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\nAA0KCg3/DQotLQ==\r\n\r\n--b";
+    for (offered, container, text, body) in [
+        ("250-8BITMIME\r\n250-CHUNKING\r\n", "8bit", "8bit\r\n\r\né is", " BODY=8BITMIME"),
+        ("", "7bit", "quoted-printable\r\n\r\n=C3=A9 is", ""),
+    ] {
+        let (sent, told) = said(offered, downgrading(), &to, message.to_vec()).await;
+        let _ = sent.unwrap();
+        assert!(told.contains(image) && told.contains(text), "{told}");
+        assert!(
+            told.contains(&format!("boundary=b\r\nContent-Transfer-Encoding: {container}\r\n")),
+            "{told}"
+        );
+        assert_eq!((told.contains(" BODY="), told.contains(body)), (!body.is_empty(), true));
+    }
+    let (sent, told) = said("250-8BITMIME\r\n", Config::anonymous(), &to, message.to_vec()).await;
+    assert_eq!((missing(&sent.unwrap_err()), &*told), ("BINARYMIME", ""));
+    // A large one that becomes larger goes by BDAT.
+    let large: Vec<u8> =
+        [b"Content-Type: x/y\r\nContent-Transfer-Encoding: binary\r\n\r\n", &[0xff; 100_000][..]].concat();
+    let (sent, told) = said("250-8BITMIME\r\n250-CHUNKING\r\n", downgrading(), &to, large).await;
+    assert!(sent.is_ok() && told.contains("BDAT ") && !told.contains("DATA\r\n"));
+}
+
+#[tokio::test]
+async fn what_must_not_be_converted_is_refused() {
+    let to = envelope(&["bob"]);
+    for (message, reason) in [
+        ("DKIM-Signature: v=1\r\n\r\né\r\n", "signed"),
+        ("Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\né\r\n--b--\r\n", "signed"),
+        ("Subject: é\r\n\r\n", "header field"),
+        ("Content-Type: message/partial\r\nContent-Transfer-Encoding: 8bit\r\n\r\né\r\n", "type"),
+        ("Content-Type: multipart/mixed\r\nContent-Transfer-Encoding: 8bit\r\n\r\né\r\n", "type"),
+        ("Content-Transfer-Encoding: base64\r\n\r\né\r\n", "says it has none"),
+        ("Subject: x\nY: y\r\n\r\né\r\n", "CR or LF"),
+    ] {
+        let strictly = downgrading().with_bare_newline(mailwire_transport::smtp::BareNewline::Refuse);
+        let (sent, told) = said("", strictly, &to, message).await;
+        let error = sent.unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}: {message}");
+        assert_eq!(told, "");
+    }
+    let (sent, told) = said("", downgrading(), &to, "Subject: x\nY: y\n\né\n").await;
+    assert!(sent.is_ok() && told.contains("Subject: x\r\nY: y\r\nMIME-Version: 1.0\r\n"), "{told}");
+    assert!(told.ends_with("base64\r\n\r\nw6kNCg==\r\n.\r\n"), "{told}");
+    // A signature stays right where nothing is converted.
+    let (sent, _) = said("250-8BITMIME\r\n", downgrading(), &to, "DKIM-Signature: v=1\r\n\r\né\r\n").await;
+    assert!(sent.is_ok());
+    let deep = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n".repeat(10_000) + "\r\né\r\n";
+    let (sent, _) = said("", downgrading(), &to, deep).await;
+    assert!(sent.unwrap_err().to_string().contains("too deep"));
+}
+
+#[cfg(feature = "idn")]
+#[tokio::test]
+async fn domains_become_a_labels_for_a_server_without_smtputf8() {
+    let to = ["bob@bücher.example", "jürgen@bücher.example", "ann@b.example"];
+    let addressed = Envelope::new("ada@müller.example", to).unwrap().with_notify(Notify::FAILURE);
+    let (sent, told) = said("", downgrading(), &addressed, "hi\r\n").await;
+    let sent = sent.unwrap();
+    let commands = "MAIL FROM:<ada@xn--mller-kva.example> SIZE=4\r\nRCPT TO:<bob@xn--bcher-kva.example>\r\nRCPT TO:<ann@b.example>\r\nDATA\r\n";
+    assert_eq!(told, format!("{commands}hi\r\n.\r\n"));
+    assert_eq!(refused(&sent), [("jürgen".to_owned(), Outcome::NotSent)]);
+    let reason = sent.refused[0].error.to_string();
+    assert!(reason.contains("jürgen@bücher.example") && reason.contains("local part"), "{reason}");
+    // The sender has to be told.
+    let addressed = Envelope::new("jürgen@b.example", ["bob@b.example"]).unwrap();
+    let (sent, told) = said("", downgrading(), &addressed, "hi\r\n").await;
+    let error = sent.unwrap_err().to_string();
+    assert!(error.contains("jürgen@b.example") && told.is_empty(), "{error}");
+    // Where SMTPUTF8 is offered, addresses are as they are.
+    let addressed = Envelope::new("ada@müller.example", to).unwrap();
+    let (sent, told) = said("250-SMTPUTF8\r\n250-8BITMIME\r\n", downgrading(), &addressed, "hi\r\n").await;
+    assert!(sent.unwrap().refused.is_empty() && told.contains("<jürgen@bücher.example>"), "{told}");
+}

@@ -41,11 +41,20 @@ pub struct Config {
     pub missing_dsn: Missing,
     /// What happens to a message with bytes beyond ASCII where the server does not offer 8BITMIME ([RFC
     /// 6152](https://www.rfc-editor.org/rfc/rfc6152)): it is refused by default, or sent as it is, which most servers take
-    /// though nothing says so.
+    /// though nothing says so, or converted: each part that needs it is encoded as quoted-printable or base64 ([RFC 2045
+    /// section 6](https://www.rfc-editor.org/rfc/rfc2045#section-6)). With [`Missing::Downgrade`] the same is done to a
+    /// message with BODY=BINARYMIME where the server does not offer that, which is refused otherwise.
+    ///
+    /// What is signed (multipart/signed, DKIM-Signature) is not converted but refused: sign after the conversion, or for it.
+    /// So are header fields beyond ASCII. A message in memory is looked through before; of one that is read a part is encoded
+    /// if it says `8bit` or `binary`, and what cannot be converted ends the message within.
     pub missing_eight_bit_mime: Missing,
     /// What happens to recipients whose addresses are not ASCII where the server does not offer SMTPUTF8 ([RFC
     /// 6531](https://www.rfc-editor.org/rfc/rfc6531)): the message is refused by default, or [sent](Client::send) to the
-    /// others. A sender whose address is not ASCII needs SMTPUTF8 in any case.
+    /// others. With [`Missing::Downgrade`] the domains of addresses, the sender's too, are written as A-labels ([RFC 5890
+    /// section 2.3.2.1](https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1)), which needs the feature `idn`; recipients
+    /// whose local part is not ASCII are left out, and the error names the address. A sender whose local part is not ASCII
+    /// needs SMTPUTF8 in any case, and so does a header beyond ASCII.
     pub missing_smtp_utf8: Missing,
     /// What happens to CRs and LFs that stand alone in a message: they are made CR LF by default, which
     /// [`Sent::mended`](super::Sent::mended) tells, or the message is refused. A message that is signed (DKIM, ARC, S/MIME, PGP)
@@ -510,6 +519,12 @@ impl Client {
             Ok(ticket) => Ok((self.session.expect(ticket, name), name)),
             Err(error) => Err(self.session.failed(error.into())),
         }
+    }
+
+    /// Forgets what became of the last message: there is another.
+    pub(super) fn forget(&mut self) {
+        self.refused.clear();
+        (self.begun, self.told) = (false, None);
     }
 
     pub(super) async fn finish_dropped(&mut self) -> Result<()> {

@@ -166,8 +166,7 @@ impl Client {
     /// Those of `send`; [`Error::Invalid`](crate::Error::Invalid) if the header names no sender or something that is not an
     /// address, and [`Error::Misuse`](crate::Error::Misuse) if it names no recipient: nothing is sent then.
     pub async fn send_message(&mut self, message: impl Into<Message>) -> Result<Sent> {
-        self.refused.clear();
-        self.begun = false;
+        self.forget();
         let (envelope, payload) = message.into().into_parts()?;
         self.send(&envelope, payload).await
     }

@@ -16,6 +16,8 @@
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
+mod downgrade;
+#[cfg(feature = "client")]
 mod envelope;
 #[cfg(feature = "client")]
 mod fields;

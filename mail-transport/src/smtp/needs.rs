@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
-use mailwire_core::{Misuse, NotOffered};
-use mailwire_smtp::{BodyType, Capability, Mail, Rcpt, extensions::dsn::Notify};
+use mailwire_core::{Invalid, Misuse, NotOffered, dot::BareNewline};
+use mailwire_smtp::{BodyType, Capability, Mail, Mailbox, Rcpt, ReversePath, extensions::dsn::Notify};
 
-use super::{Client, Config, Envelope};
-use crate::{Result, tls::TlsStream};
+use super::{
+    Client, Config, Envelope,
+    downgrade::{Downgrade, Target},
+};
+use crate::{Error, InvalidValue, Payload, Result, domain_to_ascii, tls::TlsStream};
 
 /// What happens to a message that needs an extension which the server does not offer.
 ///
@@ -20,6 +23,9 @@ pub enum Missing {
     Refuse,
     /// It is sent without what needs the extension.
     Drop,
+    /// It is converted, so that it does not need the extension, where that can be done without losing anything; what
+    /// cannot be converted is refused. For [`Config::missing_dsn`], which has nothing to convert, it is `Drop`.
+    Downgrade,
 }
 
 /// The settings of a client that say so.
@@ -28,6 +34,7 @@ pub(super) struct Settings {
     dsn: Missing,
     eight_bit_mime: Missing,
     smtp_utf8: Missing,
+    mends: bool,
 }
 
 impl From<&Config> for Settings {
@@ -36,19 +43,55 @@ impl From<&Config> for Settings {
             dsn: config.missing_dsn,
             eight_bit_mime: config.missing_eight_bit_mime,
             smtp_utf8: config.missing_smtp_utf8,
+            mends: config.bare_newline == BareNewline::Normalize,
         }
     }
 }
 
 impl Client {
     fn leaves_out(&self, setting: Missing, extension: &Capability) -> bool {
-        setting == Missing::Drop && !self.capabilities().has(extension)
+        setting != Missing::Refuse && !self.capabilities().has(extension)
+    }
+
+    /// How a message has to be converted for this server, if it has to be and may.
+    pub(super) fn downgrade(&self, mail: &Mail, message: &Payload<'_>) -> Result<Option<Downgrade>> {
+        if self.settings.eight_bit_mime != Missing::Downgrade {
+            return Ok(None);
+        }
+        let offered = self.capabilities();
+        let lines = offered.has(&Capability::EightBitMime);
+        let binary = mail.body == Some(BodyType::BinaryMime);
+        let target = match (binary, lines) {
+            (true, _) if offered.has(&Capability::BinaryMime) && offered.has(&Capability::Chunking) => {
+                return Ok(None);
+            }
+            (true, true) => Target::EightBit,
+            (false, true) => return Ok(None),
+            (false, false) if message.is_ascii() == Some(true) => return Ok(None),
+            (_, false) => Target::SevenBit,
+        };
+        Ok(Some(Downgrade::new(target, self.settings.mends && !binary, message.pieces())?))
+    }
+
+    /// The sender as the server can be told of it.
+    pub(super) fn adapted_sender(&self, from: &ReversePath) -> Result<ReversePath> {
+        match from.mailbox().and_then(|mailbox| self.in_ascii(mailbox)) {
+            Some(adapted) => Ok(adapted?.into()),
+            None => Ok(from.clone()),
+        }
+    }
+
+    /// An address beyond ASCII for a server without SMTPUTF8, where it is to be converted: its domain in A-labels.
+    fn in_ascii(&self, mailbox: &Mailbox) -> Option<Result<Mailbox, InvalidValue>> {
+        let converts = self.settings.smtp_utf8 == Missing::Downgrade && !mailbox.is_ascii();
+        (converts && !self.capabilities().has(&Capability::SmtpUtf8)).then(|| in_ascii(mailbox))
     }
 
     /// MAIL, without what is left out.
     pub(super) fn adapt_mail(&self, mail: &mut Mail) {
         if mail.body == Some(BodyType::EightBitMime)
-            && self.leaves_out(self.settings.eight_bit_mime, &Capability::EightBitMime)
+            && self.settings.eight_bit_mime == Missing::Drop
+            && !self.capabilities().has(&Capability::EightBitMime)
         {
             mail.body = None;
         }
@@ -65,10 +108,13 @@ impl Client {
     /// section 3).
     pub(super) fn adapted<'r>(&self, rcpt: &'r Rcpt, smtp_utf8: bool) -> Cow<'r, Rcpt> {
         let dsn = rcpt.parameters();
-        if dsn.notify.is_none() && dsn.original_recipient.is_none() {
-            return Cow::Borrowed(rcpt);
-        }
         let mut rcpt = Cow::Borrowed(rcpt);
+        if let Some(Ok(mailbox)) = rcpt.to.mailbox().and_then(|mailbox| self.in_ascii(mailbox)) {
+            rcpt.to_mut().to = mailbox.into();
+        }
+        if dsn.notify.is_none() && dsn.original_recipient.is_none() {
+            return rcpt;
+        }
         if self.leaves_out(self.settings.dsn, &Capability::Dsn) {
             let dsn = rcpt.to_mut().parameters_mut();
             (dsn.notify, dsn.original_recipient) = (None, None);
@@ -93,15 +139,20 @@ impl Client {
         Ok(self.session.machine_ref().check_transaction(mail, recipients)?)
     }
 
-    /// The recipients who cannot be told to this server, if those are left out.
-    pub(super) fn unreachable(&self, envelope: &Envelope) -> Vec<usize> {
-        if envelope.mail().is_international()
-            || !self.leaves_out(self.settings.smtp_utf8, &Capability::SmtpUtf8)
+    /// The recipients who cannot be told to this server, if those are left out, each with the reason.
+    pub(super) fn unreachable(&self, envelope: &Envelope) -> Vec<(usize, Error)> {
+        if !self.leaves_out(self.settings.smtp_utf8, &Capability::SmtpUtf8)
+            || envelope.mail().is_international() && self.settings.smtp_utf8 == Missing::Drop
         {
             return Vec::new();
         }
+        let reason = |mailbox: &Mailbox| match self.in_ascii(mailbox) {
+            _ if mailbox.is_ascii() => None,
+            Some(adapted) => adapted.err().map(Error::from),
+            None => Some(Misuse::NotOffered(NotOffered::Extension("SMTPUTF8")).into()),
+        };
         let recipients = envelope.recipients().iter().enumerate();
-        recipients.filter(|(_, rcpt)| rcpt.is_international()).map(|(index, _)| index).collect()
+        recipients.filter_map(|(index, rcpt)| Some((index, reason(rcpt.to.mailbox()?)?))).collect()
     }
 
     /// Whether reports that this envelope asks for will not come, because the server does not offer DSN and they are left
@@ -112,4 +163,19 @@ impl Client {
         let asks = |rcpt: &Rcpt| rcpt.parameters().notify.is_some_and(|notify| notify.has(Notify::SUCCESS));
         self.leaves_out(self.settings.dsn, &Capability::Dsn) && envelope.recipients().iter().any(asks)
     }
+}
+
+/// # Errors
+///
+/// The local part is not in ASCII, which nobody but the domain's own servers may change ([RFC 6530 section
+/// 8](https://www.rfc-editor.org/rfc/rfc6530#section-8)); or the domain has no form in ASCII.
+fn in_ascii(mailbox: &Mailbox) -> Result<Mailbox, InvalidValue> {
+    let invalid = |invalid| InvalidValue::new(invalid, mailbox.as_str());
+    let local_part = mailbox.local_part();
+    if let Some(at) = local_part.bytes().position(|byte| !byte.is_ascii()) {
+        let reason = "its local part is not in ASCII";
+        return Err(invalid(Invalid::new("address for a server without SMTPUTF8", at, reason)));
+    }
+    let domain = domain_to_ascii(mailbox.domain())?;
+    Mailbox::try_from(format!("{local_part}@{domain}").as_str()).map_err(invalid)
 }

@@ -3,7 +3,7 @@
 use mailwire_core::{Misuse, WrongState, dot::Mended};
 use mailwire_smtp::{BodyType, Capability, ForwardPath, Mail, Rcpt, Reply, client::Outcome};
 
-use super::{Client, Envelope, signed::Start};
+use super::{Client, Envelope, downgrade::Downgrade, signed::Start};
 use crate::{Error, Payload, Result};
 
 /// A message that the server took for at least one recipient.
@@ -57,6 +57,9 @@ impl Client {
     /// memory, and who is named twice gets it once; the result is one for all, and so is the
     /// [`outcome`](Client::outcome), while each [`RefusedRecipient`] has one of its own.
     ///
+    /// What the server does not offer of DSN, 8BITMIME and SMTPUTF8 is refused, left out or converted, as
+    /// [`Config`](super::Config) says.
+    ///
     /// SIZE, BODY=8BITMIME and SMTPUTF8 are given where the message or its addresses need them and
     /// the server offers them. Where lines end in LF alone or in CR alone they are
     /// [mended](super::Config::bare_newline). With BODY=BINARYMIME in the
@@ -89,51 +92,55 @@ impl Client {
     /// can be used on says [`is_usable`](Client::is_usable), whether the server can have accepted the
     /// message [`outcome`](Client::outcome).
     pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Payload<'_>>) -> Result<Sent> {
-        self.refused.clear();
-        (self.begun, self.told) = (false, None);
+        self.forget();
         self.send_all([(envelope, message)]).next().await.unwrap_or(Err(Error::Closed))
     }
 
-    /// What is checked before anything is sent: gives MAIL, and whether BDAT sends the message.
+    /// What is checked before anything is sent.
     pub(super) fn prepare<'r>(
         &self,
         mail: &Mail,
         recipients: impl Iterator<Item = &'r Rcpt> + Clone,
         message: &Payload<'_>,
-    ) -> Result<(Mail, bool)> {
+    ) -> Result<Plan> {
         if recipients.clone().next().is_none() {
             return Err(Misuse::WrongState(WrongState::NoRecipients).into());
         }
-        let international = mail.is_international() || recipients.clone().any(Rcpt::is_international);
-        let mut mail = self.mail(mail, international, message);
+        let downgrade = self.downgrade(mail, message)?;
+        let mut mail = self.mail(mail, message, downgrade.as_ref())?;
+        mail.smtp_utf8 |= mail.is_international()
+            || recipients.clone().any(|rcpt| self.adapted(rcpt, false).is_international());
         self.check_transaction(&mail, recipients)?;
         let binary = mail.body == Some(BodyType::BinaryMime);
-        if let (Some(pieces), false) = (message.pieces(), binary) {
+        if let (Some(pieces), false, None) = (message.pieces(), binary, &downgrade) {
             let mended = self.session.machine_ref().check_pieces(pieces)?;
             if mended.count > 0 {
                 Start::of(message).permits(mended, message.length().unwrap_or_default())?;
                 mail.size = mail.size.and_then(|size| size.checked_add(mended.count));
             }
         }
-        Ok((mail, binary || self.chunks(message)))
+        let length = downgrade.as_ref().map_or_else(|| message.length(), Downgrade::length);
+        Ok(Plan { mail, chunked: binary || self.chunks(length), downgrade })
     }
 
     /// Whether BDAT helps: the message is not searched for dots a second time.
-    fn chunks(&self, message: &Payload<'_>) -> bool {
+    fn chunks(&self, length: Option<u64>) -> bool {
         const LARGE: u64 = 64 * 1024;
         self.chunking
             && self.capabilities().has(&Capability::Chunking)
-            && message.length().is_some_and(|length| length >= LARGE)
+            && length.is_some_and(|length| length >= LARGE)
     }
 
-    fn mail(&self, mail: &Mail, international: bool, message: &Payload<'_>) -> Mail {
+    fn mail(&self, mail: &Mail, message: &Payload<'_>, downgrade: Option<&Downgrade>) -> Result<Mail> {
         let mut mail = mail.clone();
-        mail.smtp_utf8 |= international;
+        mail.from = self.adapted_sender(&mail.from)?;
         let capabilities = self.capabilities();
         if capabilities.has_size() {
-            mail.size = message.length();
+            mail.size = downgrade.map_or_else(|| message.length(), Downgrade::length);
         }
-        if mail.body != Some(BodyType::BinaryMime) {
+        if let Some(downgrade) = downgrade {
+            mail.body = downgrade.target().body();
+        } else if mail.body != Some(BodyType::BinaryMime) {
             let offered = capabilities.has(&Capability::EightBitMime);
             mail.body = match message.is_ascii() {
                 Some(false) => Some(BodyType::EightBitMime),
@@ -142,6 +149,14 @@ impl Client {
             };
         }
         self.adapt_mail(&mut mail);
-        mail
+        Ok(mail)
     }
+}
+
+/// How a message is sent.
+pub(super) struct Plan {
+    pub(super) mail: Mail,
+    /// Whether BDAT sends it.
+    pub(super) chunked: bool,
+    pub(super) downgrade: Option<Downgrade>,
 }

@@ -19,6 +19,8 @@ use mailwire_smtp::{
 use super::{
     Client, Envelope, Sent,
     client::{name_of, unclaimed},
+    downgrade::Downgrade,
+    send::Plan,
     signed::Start,
     split::{Delivery, Told},
     transaction::{Heard, Transaction},
@@ -58,6 +60,8 @@ struct Current<'m> {
     transaction: Transaction,
     mail: Mail,
     payload: Payload<'m>,
+    /// What is made of it before it is sent.
+    downgrade: Option<Downgrade>,
     next: Step,
     /// What was read of it and not given yet, and with BDAT what comes after that.
     piece: Bytes,
@@ -273,17 +277,19 @@ where
         let Some((mut transaction, payload)) = delivery.next(self.client) else { return };
         let recipients = (0..).map_while(|at| delivery.recipient(&transaction, at));
         match self.client.prepare(delivery.envelope().mail(), recipients, &payload) {
-            Ok((mail, chunked)) => {
+            Ok(Plan { mail, chunked, downgrade }) => {
                 let next = if std::mem::take(&mut self.reset) { Step::Rset } else { Step::Mail };
                 transaction.chunked = chunked;
                 let (piece, ahead) = (Bytes::new(), Bytes::new());
                 let binary = mail.body == Some(BodyType::BinaryMime);
+                let checked = !binary && !payload.is_in_memory() && downgrade.is_none();
                 self.current = Some(Current {
-                    start: (!binary && !payload.is_in_memory()).then(Start::default),
+                    start: checked.then(Start::default),
                     length: 0,
                     transaction,
                     mail,
                     payload,
+                    downgrade,
                     next,
                     piece,
                     ahead,
@@ -583,15 +589,20 @@ impl Current<'_> {
         }
     }
 
-    /// Reads the next piece; it is empty at the end.
+    /// Reads what is to be sent next; it is empty at the end.
     async fn read(&mut self) -> Result<Bytes> {
-        let added = self.payload.added() > 0;
-        let piece = self.payload.next(u64::MAX).await.map_err(unreadable)?;
-        self.length = self.length.saturating_add(piece.len() as u64);
-        if let Some(start) = &mut self.start {
-            start.push(&piece, added);
+        loop {
+            let added = self.payload.added() > 0;
+            let piece = self.payload.next(u64::MAX).await.map_err(unreadable)?;
+            self.length = self.length.saturating_add(piece.len() as u64);
+            if let Some(start) = &mut self.start {
+                start.push(&piece, added);
+            }
+            let Some(downgrade) = &mut self.downgrade else { return Ok(piece) };
+            if let Some(bytes) = downgrade.next(&piece)? {
+                return Ok(bytes);
+            }
         }
-        Ok(piece)
     }
 
     /// Checks that what was mended of a message that was read leaves its signatures valid. Its end is not given yet.

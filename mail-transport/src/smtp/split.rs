@@ -95,9 +95,8 @@ impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
                 self.open += 1;
                 return Some((Transaction::new(None, all), self.payload()?));
             }
-            let missing = Misuse::NotOffered(NotOffered::Extension("SMTPUTF8"));
-            for &index in &unreachable {
-                self.refuse(index, missing.into(), Outcome::NotSent);
+            for (index, error) in unreachable {
+                self.refuse(index, error, Outcome::NotSent);
             }
             let left: Vec<_> = (0..all).filter(|index| !self.refused.contains_key(index)).collect();
             self.leave(left, HashSet::new());

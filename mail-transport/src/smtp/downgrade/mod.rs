@@ -1,0 +1,439 @@
+//! Messages for servers that take fewer bytes: parts are encoded again as they are sent.
+//!
+//! [RFC 6152 section 3](https://www.rfc-editor.org/rfc/rfc6152#section-3) has a client convert a message for a server without
+//! 8BITMIME, or give it back; [RFC 3030 section 3](https://www.rfc-editor.org/rfc/rfc3030#section-3) likewise without
+//! BINARYMIME. Each part is converted for itself (RFC 2045, RFC 2046); what is about several parts says `7bit`.
+
+mod encode;
+mod header;
+mod walk;
+
+use std::{borrow::Cow, collections::VecDeque};
+
+use bytes::Bytes;
+use mailwire_core::Misuse;
+use mailwire_smtp::BodyType;
+
+use self::{
+    encode::{Base64, QuotedPrintable},
+    header::{Encoding, Header, Kind},
+    walk::{Place, Sink, Walk},
+};
+
+/// What the server takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// ASCII.
+    SevenBit,
+    /// Lines of any bytes: 8BITMIME, and no BINARYMIME.
+    EightBit,
+}
+
+impl Target {
+    pub(super) const fn body(self) -> Option<BodyType> {
+        match self {
+            Self::SevenBit => None,
+            Self::EightBit => Some(BodyType::EightBitMime),
+        }
+    }
+
+    const fn container(self) -> Encoding {
+        match self {
+            Self::SevenBit => Encoding::SevenBit,
+            Self::EightBit => Encoding::EightBit,
+        }
+    }
+}
+
+/// A message that is converted as it is sent.
+#[derive(Debug)]
+pub(super) struct Downgrade {
+    target: Target,
+    lines: Lines,
+    walk: Walk,
+    convert: Convert,
+    /// About how long it will be.
+    length: Option<u64>,
+    finished: bool,
+}
+
+impl Downgrade {
+    /// Converts a message for `target`; `mends` says that CRs and LFs that stand alone become line ends. One in memory, of which the pieces are given, is looked through before: then all that
+    /// cannot be converted is found here.
+    ///
+    /// # Errors
+    ///
+    /// What has to be converted and must not be: it is signed, or stands in a header.
+    pub(super) fn new<'a>(
+        target: Target,
+        mends: bool,
+        pieces: Option<impl Iterator<Item = &'a Bytes>>,
+    ) -> Result<Self, Misuse> {
+        let mut found = None;
+        let mut length = None;
+        if let Some(pieces) = pieces {
+            let (mut lines, mut walk, mut survey) = (Lines::new(mends), Walk::new(), Survey::new(target));
+            for piece in pieces {
+                walk.push(&lines.mend(piece), &mut survey)?;
+            }
+            walk.push(lines.end(), &mut survey)?;
+            walk.finish(&mut survey)?;
+            length = Some(walk.offset().saturating_add(survey.growth));
+            found = Some(survey.found);
+        }
+        let convert = Convert::new(target, found);
+        Ok(Self { target, lines: Lines::new(mends), walk: Walk::new(), convert, length, finished: false })
+    }
+
+    pub(super) const fn target(&self) -> Target {
+        self.target
+    }
+
+    /// About how many bytes there will be, if that is known.
+    pub(super) const fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Takes what was read, nothing at the end, and gives what is to be sent; `None` where more has to be read for that.
+    ///
+    /// # Errors
+    ///
+    /// What must not be converted.
+    pub(super) fn next(&mut self, read: &Bytes) -> Result<Option<Bytes>, Misuse> {
+        self.walk.push(&self.lines.mend(read), &mut self.convert)?;
+        if read.is_empty() && !std::mem::replace(&mut self.finished, true) {
+            self.walk.push(self.lines.end(), &mut self.convert)?;
+            self.walk.finish(&mut self.convert)?;
+        }
+        if self.lines.changed && self.convert.signed {
+            return refuse(SIGNED, self.walk.offset());
+        }
+        let out = std::mem::take(&mut self.convert.out);
+        Ok((!out.is_empty() || self.finished).then(|| out.into()))
+    }
+}
+
+/// Mends the lines of a message before it is looked into.
+#[derive(Debug)]
+struct Lines {
+    mends: bool,
+    after_cr: bool,
+    /// A line has ended in CR LF.
+    crlf: bool,
+    /// And one after that in something else, so that it is not a file whose lines end in LF.
+    changed: bool,
+}
+
+impl Lines {
+    const fn new(mends: bool) -> Self {
+        Self { mends, after_cr: false, crlf: false, changed: false }
+    }
+
+    fn mend<'b>(&mut self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        if !self.mends {
+            return Cow::Borrowed(bytes);
+        }
+        let mut mended = Vec::with_capacity(bytes.len());
+        for &byte in bytes {
+            let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
+            match (after_cr, byte) {
+                (true, b'\n') => self.crlf = true,
+                (true, _) | (false, b'\n') => self.changed |= self.crlf,
+                (false, _) => {}
+            }
+            match byte {
+                b'\r' if after_cr => mended.extend_from_slice(b"\r\n"),
+                b'\r' => {}
+                b'\n' => mended.extend_from_slice(b"\r\n"),
+                _ if after_cr => mended.extend_from_slice(&[b'\r', b'\n', byte]),
+                _ => mended.push(byte),
+            }
+        }
+        Cow::Owned(mended)
+    }
+
+    /// What belongs to the last line.
+    fn end(&mut self) -> &'static [u8] {
+        if std::mem::take(&mut self.after_cr) { b"\r\n" } else { b"" }
+    }
+}
+
+/// What was found out of a part, before it is converted.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    to: Option<Encoding>,
+    charset: &'static str,
+}
+
+/// RFC 1428: bytes whose charset nobody has told.
+const UNKNOWN: &str = "unknown-8bit";
+
+const SIGNED: &str = "bytes that the server does not take, in a message or part that is signed as it is";
+const IN_HEADER: &str = "a byte beyond ASCII in a header field";
+const NOT_TO_BE_ENCODED: &str =
+    "bytes that the server does not take, in a part whose type may not be encoded";
+const MISLABELLED: &str = "a byte beyond ASCII in a part that says it has none";
+
+const fn refuse<T>(reason: &'static str, offset: u64) -> Result<T, Misuse> {
+    Err(Misuse::InvalidBody { reason, offset })
+}
+
+/// A part that is looked through.
+#[derive(Debug)]
+struct Looked {
+    header: Header,
+    signed: bool,
+    offset: u64,
+    length: u64,
+    special: u64,
+    beyond_ascii: bool,
+    /// It has a NUL, or a CR or LF that stands alone.
+    binary: bool,
+    after_cr: bool,
+    utf8: bool,
+}
+
+/// Looks through a message in memory.
+struct Survey {
+    target: Target,
+    signed: bool,
+    /// Of each part, in order.
+    found: VecDeque<Found>,
+    part: Option<Looked>,
+    growth: u64,
+}
+
+impl Survey {
+    const fn new(target: Target) -> Self {
+        Self { target, signed: false, found: VecDeque::new(), part: None, growth: 0 }
+    }
+
+    fn find(
+        &mut self,
+        to: Option<Encoding>,
+        charset: &'static str,
+        signed: bool,
+        offset: u64,
+    ) -> Result<(), Misuse> {
+        if to.is_some() {
+            if signed {
+                return refuse(SIGNED, offset);
+            }
+            self.growth = self.growth.saturating_add(120);
+        }
+        self.found.push_back(Found { to, charset });
+        Ok(())
+    }
+}
+
+impl Sink for Survey {
+    fn header(&mut self, _: &[u8], header: &Header, place: Place) -> Result<(), Misuse> {
+        if let Some(at) = header.beyond_ascii {
+            return refuse(IN_HEADER, place.offset.saturating_add(at as u64));
+        }
+        self.signed |= header.signed && place.outermost;
+        let signed = self.signed || place.signed;
+        match header.kind {
+            Kind::Multipart { .. } | Kind::Message => {
+                self.find(container(header, self.target), UNKNOWN, signed, place.offset)
+            }
+            Kind::Leaf { .. } | Kind::Opaque => {
+                self.part = Some(Looked {
+                    header: header.clone(),
+                    signed,
+                    offset: place.offset,
+                    length: 0,
+                    special: 0,
+                    beyond_ascii: false,
+                    binary: false,
+                    after_cr: false,
+                    utf8: true,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn body(&mut self, bytes: &[u8]) -> Result<(), Misuse> {
+        let Some(part) = &mut self.part else { return Ok(()) };
+        part.length = part.length.saturating_add(bytes.len() as u64);
+        for &byte in bytes {
+            part.binary |= byte == 0 || part.after_cr != (byte == b'\n');
+            part.after_cr = byte == b'\r';
+            part.special += u64::from(QuotedPrintable::is_special(byte));
+        }
+        if !bytes.is_ascii() {
+            part.beyond_ascii = true;
+            // A line that is too long may have been cut within a character.
+            part.utf8 &=
+                std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
+        }
+        Ok(())
+    }
+
+    fn body_end(&mut self) -> Result<(), Misuse> {
+        let Some(part) = self.part.take() else { return Ok(()) };
+        let binary = part.binary || part.after_cr;
+        let wrong = binary || part.beyond_ascii && self.target == Target::SevenBit;
+        let text = part.header.kind == Kind::Leaf { text: true };
+        let to = match part.header.encoding {
+            Encoding::SevenBit if !wrong => None,
+            Encoding::EightBit if !wrong && self.target == Target::EightBit => None,
+            Encoding::QuotedPrintable | Encoding::Base64 | Encoding::Other => match wrong {
+                true => return refuse(MISLABELLED, part.offset),
+                false => None,
+            },
+            // Only its name is wrong.
+            Encoding::EightBit | Encoding::Binary if !wrong => Some(self.target.container()),
+            _ if part.header.kind == Kind::Opaque => return refuse(NOT_TO_BE_ENCODED, part.offset),
+            _ if text && !binary && part.special.saturating_mul(6) < part.length => {
+                Some(Encoding::QuotedPrintable)
+            }
+            _ => Some(Encoding::Base64),
+        };
+        self.growth = self.growth.saturating_add(match to {
+            Some(Encoding::QuotedPrintable) => {
+                part.special.saturating_mul(2).saturating_add(part.length / 25)
+            }
+            Some(Encoding::Base64) => (part.length / 3).saturating_add(part.length / 27).saturating_add(4),
+            _ => 0,
+        });
+        let charset = if part.utf8 { "utf-8" } else { UNKNOWN };
+        self.find(to, charset, part.signed, part.offset)
+    }
+
+    fn between(&mut self, _: &[u8]) {}
+}
+
+/// What a part with parts has to say, if that is something else.
+fn container(header: &Header, target: Target) -> Option<Encoding> {
+    let too_much = match target {
+        Target::SevenBit => matches!(header.encoding, Encoding::EightBit | Encoding::Binary),
+        Target::EightBit => header.encoding == Encoding::Binary,
+    };
+    too_much.then(|| target.container())
+}
+
+/// Converts a message.
+#[derive(Debug)]
+struct Convert {
+    target: Target,
+    found: Option<VecDeque<Found>>,
+    signed: bool,
+    encoder: Encoder,
+    out: Vec<u8>,
+    offset: u64,
+}
+
+#[derive(Debug)]
+enum Encoder {
+    Keep,
+    QuotedPrintable(QuotedPrintable),
+    Base64(Base64),
+}
+
+impl Convert {
+    const fn new(target: Target, found: Option<VecDeque<Found>>) -> Self {
+        Self { target, found, signed: false, encoder: Encoder::Keep, out: Vec::new(), offset: 0 }
+    }
+
+    /// What is made of a part that nobody has looked through: what it says of itself has to do.
+    fn by_header(&mut self, header: &Header, place: Place) -> Result<Found, Misuse> {
+        if let Some(at) = header.beyond_ascii {
+            return refuse(IN_HEADER, place.offset.saturating_add(at as u64));
+        }
+        self.signed |= header.signed && place.outermost;
+        let to = match (&header.kind, header.encoding) {
+            (Kind::Multipart { .. } | Kind::Message, _) => container(header, self.target),
+            (_, Encoding::EightBit) if self.target == Target::EightBit => None,
+            (Kind::Opaque, Encoding::EightBit | Encoding::Binary) => {
+                return refuse(NOT_TO_BE_ENCODED, place.offset);
+            }
+            (Kind::Leaf { text: true }, Encoding::EightBit) => Some(Encoding::QuotedPrintable),
+            (_, Encoding::EightBit | Encoding::Binary) => Some(Encoding::Base64),
+            _ => None,
+        };
+        if to.is_some() && (self.signed || place.signed) {
+            return refuse(SIGNED, place.offset);
+        }
+        Ok(Found { to, charset: UNKNOWN })
+    }
+}
+
+impl Sink for Convert {
+    fn header(&mut self, block: &[u8], header: &Header, place: Place) -> Result<(), Misuse> {
+        let found = match &mut self.found {
+            Some(found) => found.pop_front().unwrap_or(Found { to: None, charset: UNKNOWN }),
+            None => self.by_header(header, place)?,
+        };
+        self.offset = place.offset;
+        self.encoder = match found.to {
+            Some(Encoding::QuotedPrintable) => Encoder::QuotedPrintable(QuotedPrintable::default()),
+            Some(Encoding::Base64) => Encoder::Base64(Base64::default()),
+            _ => Encoder::Keep,
+        };
+        match found.to {
+            Some(to) => header.write(block, to, found.charset, place.message, &mut self.out),
+            None => self.out.extend_from_slice(block),
+        }
+        if place.empty_line {
+            self.out.extend_from_slice(b"\r\n");
+        }
+        Ok(())
+    }
+
+    fn body(&mut self, bytes: &[u8]) -> Result<(), Misuse> {
+        match &mut self.encoder {
+            Encoder::Keep if self.target == Target::SevenBit && !bytes.is_ascii() => {
+                return refuse(MISLABELLED, self.offset);
+            }
+            Encoder::Keep => self.out.extend_from_slice(bytes),
+            Encoder::QuotedPrintable(encoder) => encoder.push(bytes, &mut self.out),
+            Encoder::Base64(encoder) => encoder.push(bytes, &mut self.out),
+        }
+        Ok(())
+    }
+
+    fn body_end(&mut self) -> Result<(), Misuse> {
+        match std::mem::replace(&mut self.encoder, Encoder::Keep) {
+            Encoder::Keep => {}
+            Encoder::QuotedPrintable(encoder) => encoder.finish(&mut self.out),
+            Encoder::Base64(encoder) => encoder.finish(&mut self.out),
+        }
+        Ok(())
+    }
+
+    /// Nobody reads what stands there beside boundaries.
+    fn between(&mut self, bytes: &[u8]) {
+        match self.target {
+            Target::SevenBit => {
+                self.out.extend(bytes.iter().map(|byte| if byte.is_ascii() { *byte } else { b'?' }))
+            }
+            Target::EightBit => self.out.extend_from_slice(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_mended_however_the_bytes_come() {
+        for (text, mended) in [
+            ("a\nb\n", "a\r\nb\r\n"),
+            ("a\r\nb\rc\r\r\n\n", "a\r\nb\r\nc\r\n\r\n\r\n"),
+            ("a\r", "a\r\n"),
+            ("\r\n", "\r\n"),
+        ] {
+            for cut in 0..=text.len() {
+                let mut lines = Lines::new(true);
+                let mut all = lines.mend(text[..cut].as_bytes()).to_vec();
+                all.extend_from_slice(&lines.mend(text[cut..].as_bytes()));
+                all.extend_from_slice(lines.end());
+                assert_eq!(String::from_utf8(all).unwrap(), mended, "{text:?}");
+            }
+        }
+        assert_eq!(Lines::new(false).mend(b"a\nb").as_ref(), b"a\nb");
+    }
+}
