@@ -30,10 +30,13 @@
 //! # Ok::<(), ParseError>(())
 //! ```
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use bytes::Bytes;
 use nom::{Err, Parser, error::ErrorKind};
 
-use crate::{Cursor, Dialect, ParseError, Text};
+use crate::{Cursor, Dialect, ParseError, Text, escapes::unescape};
 
 /// What a nom grammar expected, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,9 +86,9 @@ pub fn list<'a, T>(
     dialect: Dialect,
     reason: &'static str,
     mut item: impl Grammar<'a, T>,
-) -> impl Grammar<'a, alloc::vec::Vec<T>> {
+) -> impl Grammar<'a, Vec<T>> {
     move |input: &'a [u8]| {
-        let mut items = alloc::vec::Vec::new();
+        let mut items = Vec::new();
         let (mut rest, ()) = byte(b'(', reason).parse_complete(input)?;
         loop {
             if dialect == Dialect::Lenient {
@@ -126,6 +129,57 @@ pub fn byte<'a>(byte: u8, reason: &'static str) -> impl Grammar<'a, ()> {
 /// ```
 pub fn number64<'a>() -> impl Grammar<'a, u64> {
     expected("expected a number", nom::character::complete::u64)
+}
+
+/// Reads at least one byte, of a class or [percent-encoded](https://www.rfc-editor.org/rfc/rfc3986#section-2.1), as they
+/// are written. [`percent_decode`] gives what they stand for.
+///
+/// ```text
+/// pct-encoded = "%" HEXDIG HEXDIG
+/// ```
+pub fn percent_encoded<'a>(class: fn(u8) -> bool, reason: &'static str) -> impl Grammar<'a, &'a [u8]> {
+    move |input: &'a [u8]| {
+        let mut rest = input;
+        loop {
+            rest = match rest {
+                [first, after @ ..] if class(*first) => after,
+                [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
+                [b'%', ..] => {
+                    let reason = "% without two hexadecimal digits";
+                    return Result::Err(Err::Failure(Expected { rest, reason }));
+                }
+                _ if rest.len() == input.len() => {
+                    return Result::Err(Err::Error(Expected { rest, reason }));
+                }
+                _ => {
+                    return Ok((
+                        rest,
+                        input.get(..input.len().saturating_sub(rest.len())).unwrap_or_default(),
+                    ));
+                }
+            };
+        }
+    }
+}
+
+/// The bytes that percent-encoded ones stand for.
+#[must_use]
+pub fn percent_decode(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    unescape(raw, b'%', &mut out);
+    out
+}
+
+/// Writes bytes, percent-encoded where they are not of the class.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn percent_encode(out: &mut impl fmt::Write, bytes: &[u8], class: fn(u8) -> bool) -> fmt::Result {
+    bytes.iter().try_for_each(|&byte| match class(byte) {
+        true => out.write_char(char::from(byte)),
+        false => write!(out, "%{byte:02X}"),
+    })
 }
 
 /// Runs a grammar on the whole of a message that is no part of a frame.
@@ -214,7 +268,7 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
-    use alloc::{vec, vec::Vec};
+    use alloc::vec;
 
     use nom::{branch::alt, bytes::complete::tag, combinator::cut, sequence::preceded};
 
@@ -296,6 +350,25 @@ mod tests {
         let mut cursor = Cursor::new(&frame, Dialect::Lenient);
         assert_eq!(cursor.run_either("spaces", |_, dialect| numbers(dialect)), Ok(vec![1, 2]));
         assert!(cursor.deviations().is_empty(), "what is strict deviates from nothing");
+    }
+
+    #[test]
+    fn percent_encoding_is_read_and_written() {
+        let word = || percent_encoded(|byte| byte.is_ascii_alphabetic(), "expected a word");
+        assert_eq!(run_all(b"a%2fb", word()), Ok(&b"a%2fb"[..]));
+        assert_eq!(percent_decode(b"a%2fb%C3%BC"), "a/bü".as_bytes());
+        let mut out = alloc::string::String::new();
+        percent_encode(&mut out, "a/ü".as_bytes(), |byte| byte.is_ascii_alphabetic()).unwrap();
+        assert_eq!(out, "a%2F%C3%BC");
+        for (text, offset, reason) in [
+            ("", 0, "expected a word"),
+            ("/", 0, "expected a word"),
+            ("a%2", 1, "% without two hexadecimal digits"),
+            ("%zz", 0, "% without two hexadecimal digits"),
+            ("a/", 1, "expected the end"),
+        ] {
+            assert_eq!(run_all(text.as_bytes(), word()), Err(ParseError::new(offset, reason)), "{text}");
+        }
     }
 
     #[test]

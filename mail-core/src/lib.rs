@@ -37,6 +37,7 @@ pub mod deviation;
 mod dialect;
 pub mod dot;
 mod error;
+mod escapes;
 mod gate;
 #[cfg(feature = "nom")]
 pub mod grammar;

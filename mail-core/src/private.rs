@@ -12,6 +12,7 @@ pub use crate::{
     calendar::{HeaderDate, MONTHS, day_of_epoch, days_in, days_since_epoch},
     classes::ByteClasses,
     dot::bare::BareSearch,
+    escapes::{hex, unescape},
     gate::{Gate, Park},
     keywords::{keyword, keyword_key, long_keyword_key},
     nul::NulSearch,

@@ -112,6 +112,13 @@ from_variants!(Error {
     Refused(Refused),
 });
 
+/// What cannot be.
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl From<DriverError> for Error {
     fn from(error: DriverError) -> Self {
         match error {

@@ -46,6 +46,11 @@
 //!
 //! [`pop3::Client`] downloads and deletes.
 //!
+//! # Accounts as URLs
+//!
+//! `Client::connect_to` of each protocol takes an [`Account`], or its URL: `imaps://anna:secret@mail.example.org`,
+//! `lmtp+unix:/run/dovecot/lmtp`.
+//!
 //! # Serving
 //!
 //! [`smtp::Server`], [`imap::Server`] and [`pop3::Server`] each ask an application through a trait; the
@@ -143,6 +148,8 @@
 )]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client")]
+mod account;
 #[cfg(any(
     all(feature = "client", any(feature = "imap", feature = "pop3")),
     all(feature = "server", feature = "smtp")
@@ -186,6 +193,8 @@ mod stream;
 pub mod testing;
 pub mod tls;
 
+#[cfg(feature = "client")]
+pub use account::Account;
 pub use budget::{Budget, OverBudget, run_blocking};
 #[cfg(feature = "compress")]
 pub use compress::Compressed;

@@ -39,9 +39,9 @@ use mailwire_transport::{
 struct Arguments {
     #[command(flatten)]
     account: AccountArguments,
-    /// The mailbox
-    #[arg(long, default_value = "INBOX")]
-    mailbox: String,
+    /// The mailbox; without, that of the URL, or INBOX
+    #[arg(long)]
+    mailbox: Option<String>,
     /// Only messages that are not seen
     #[arg(long)]
     unseen: bool,
@@ -65,7 +65,7 @@ async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     let mut client = connect(arguments).await?;
     let mut files = arguments.append.iter();
     while let Some(path) = files.next() {
-        client = match append(client, &arguments.mailbox, path, tally).await {
+        client = match append(client, &arguments.mailbox(), path, tally).await {
             Some(client) => client,
             None => connect(arguments).await.inspect_err(|error| {
                 for path in files.by_ref() {
@@ -89,6 +89,12 @@ async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     };
     say(format_args!("{} messages in {}{there}", download.new, path.display()))?;
     Ok(())
+}
+
+impl Arguments {
+    fn mailbox(&self) -> String {
+        self.mailbox.clone().or_else(|| self.account.mailbox()).unwrap_or_else(|| "INBOX".to_owned())
+    }
 }
 
 async fn connect(arguments: &Arguments) -> Result<imap::Client> {
@@ -182,10 +188,10 @@ async fn search(
 ) -> Result<(Selected, Vec<Uid>)> {
     // What was odd before is no news of this mailbox.
     is_unreadable(client, &[]);
-    let selected = client.examine(&arguments.mailbox).await?;
+    let selected = client.examine(&arguments.mailbox()).await?;
     if is_unreadable(client, &["EXISTS"]) {
         let why = "how many messages there are cannot be read";
-        tally.failed_as(Status::Refused, &arguments.mailbox, why);
+        tally.failed_as(Status::Refused, &arguments.mailbox(), why);
     }
     if selected.exists == 0 {
         return Ok((selected, Vec::new()));
@@ -193,7 +199,7 @@ async fn search(
     let key = if arguments.unseen { SearchKey::Unseen } else { SearchKey::All };
     let found = client.uid_search([key]).await?;
     if is_unreadable(client, &["SEARCH", "ESEARCH"]) {
-        tally.failed_as(Status::Refused, &arguments.mailbox, "what was found cannot be read");
+        tally.failed_as(Status::Refused, &arguments.mailbox(), "what was found cannot be read");
     }
     let exists = client.exists().unwrap_or(0).max(selected.exists);
     // A range of a few bytes can be billions.
@@ -314,7 +320,7 @@ async fn connect_again(
 ) -> Result<imap::Client> {
     download.lost()?;
     let mut client = connect(arguments).await?;
-    let selected = client.examine(&arguments.mailbox).await?;
+    let selected = client.examine(&arguments.mailbox()).await?;
     if selected.uid_not_sticky || before.uid_not_sticky || selected.uid_validity.is_none() {
         bail!(Later("the server does not say that the UIDs of the mailbox stay as they are"));
     }

@@ -40,7 +40,7 @@ struct Arguments {
     /// The domain of addresses that are given without one
     #[arg(long, value_name = "NAME")]
     domain: Option<String>,
-    /// Speak LMTP
+    /// Speak LMTP, as a URL with lmtp: says by itself
     #[arg(long)]
     lmtp: bool,
     /// When the sender is to get a report about delivery; may be given several times. Without, when it fails
@@ -178,16 +178,14 @@ impl Arguments {
             (false, Some(_)) => Protocol::Submission,
             (false, None) => Protocol::Smtp,
         };
-        let mut config = smtp::Config::default();
-        config.credentials = self.account.credentials()?;
-        config.mechanism = self.account.mechanism.clone();
-        config.lmtp = self.lmtp;
-        config.allow_clear_credentials = self.account.allows_clear_credentials();
+        let account = self.account.account(protocol)?;
+        let mut config = smtp::Config::try_from(&account)?;
+        config.lmtp |= self.lmtp;
         if let Some(name) = &self.name {
             config.name =
                 Some(name.as_str().try_into().map_err(|error| Usage(format!("--name {name}: {error}")))?);
         }
-        Ok(smtp::Client::connect_with(self.account.endpoint(protocol)?, config).await?)
+        Ok(smtp::Client::connect_with(account.into_endpoint(), config).await?)
     }
 
     fn envelope(&self) -> Result<Envelope> {

@@ -2,6 +2,7 @@
 //! done, and so is their exit status.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod account;
 mod fetch;
 mod help;
 mod inspect;

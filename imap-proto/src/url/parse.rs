@@ -6,14 +6,13 @@ use core::num::NonZeroU32;
 use bytes::Bytes;
 use mailwire_core::{
     Dialect, ParseError,
-    grammar::{Expected, Grammar, byte, expected, number64, run_all},
+    grammar::{Expected, Grammar, byte, expected, number64, percent_decode, percent_encoded, run_all},
 };
 use nom::{
     Err, Parser,
     branch::alt,
     bytes::complete::{tag, tag_no_case, take_while1},
     combinator::{cut, eof, map, opt, recognize, value, verify},
-    multi::many0_count,
     sequence::{preceded, terminated},
 };
 
@@ -21,7 +20,7 @@ use super::{
     Access, AuthMechanism, AuthType, ImapUrl, MailboxRef, MessageList, MessageRef, Server, Target, UrlAuth,
     UrlPartial, UrlSection, UrlText, Verifier, auth::MIN_TOKEN, is_mechanism,
 };
-use crate::types::{Date, DateTime, ParseContext, Reader, Section, Uid, UidValidity, unescape};
+use crate::types::{Date, DateTime, ParseContext, Reader, Section, Uid, UidValidity};
 
 /// ```text
 /// imapurl     = "imap://" iserver ipath-query
@@ -82,7 +81,7 @@ pub(super) fn host<'a>() -> impl Grammar<'a, &'a [u8]> {
     });
     let literal = (tag(&b"["[..]), address, tag(&b"]"[..]));
     // Without `;` and the like, which would be something else in an IMAP URL.
-    expected("expected a host", alt((recognize(literal), raw(is_host, "expected a host"))))
+    expected("expected a host", alt((recognize(literal), percent_encoded(is_host, "expected a host"))))
 }
 
 /// ```text
@@ -92,7 +91,7 @@ pub(super) fn host<'a>() -> impl Grammar<'a, &'a [u8]> {
 /// ```
 pub(super) fn target<'a>() -> impl Grammar<'a, Target> {
     move |input: &'a [u8]| {
-        let (after, raw) = raw(is_bchar, "expected a mailbox").parse_complete(input)?;
+        let (after, raw) = percent_encoded(is_bchar, "expected a mailbox").parse_complete(input)?;
         let (after, uid_validity) = opt(number(&b";UIDVALIDITY="[..])).parse_complete(after)?;
         // The slash before `;UID=` can stand in a mailbox, too.
         let (after, raw) = match raw {
@@ -115,7 +114,7 @@ pub(super) fn target<'a>() -> impl Grammar<'a, Target> {
 }
 
 fn mailbox(raw: &[u8]) -> Option<MailboxRef> {
-    let name = decode(raw);
+    let name = percent_decode(raw);
     MailboxRef::new(core::str::from_utf8(&name).ok()?).ok()
 }
 
@@ -129,7 +128,8 @@ fn mailbox(raw: &[u8]) -> Option<MailboxRef> {
 fn message_part(mailbox: MailboxRef, input: &[u8]) -> nom::IResult<&[u8], Target, Expected<'_>> {
     let (after, uid) = cut(number(&b";UID="[..])).parse_complete(input)?;
     let mut part = MessageRef::new(mailbox, Uid::from(uid));
-    let section = preceded(tag_no_case(&b"/;SECTION="[..]), cut(raw(is_bchar, "expected a section")));
+    let section =
+        preceded(tag_no_case(&b"/;SECTION="[..]), cut(percent_encoded(is_bchar, "expected a section")));
     let (mut after, found) = opt(section).parse_complete(after)?;
     if let Some(found) = found {
         let found = match found {
@@ -157,7 +157,7 @@ fn message_part(mailbox: MailboxRef, input: &[u8]) -> nom::IResult<&[u8], Target
 fn section_of(raw: &[u8]) -> Option<UrlSection> {
     let mut whole = Vec::with_capacity(raw.len() + 2);
     whole.push(b'[');
-    whole.extend_from_slice(&decode(raw));
+    whole.extend_from_slice(&percent_decode(raw));
     whole.push(b']');
     let (frame, context) = (Bytes::from(whole), ParseContext::new(Dialect::Strict));
     let mut reader = Reader::new(&frame, &context);
@@ -276,39 +276,15 @@ fn is_partial(input: &[u8]) -> bool {
     input.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b";PARTIAL="))
 }
 
-/// Bytes of a class and what stands for others, as they are written.
-fn raw<'a>(class: fn(u8) -> bool, reason: &'static str) -> impl Grammar<'a, &'a [u8]> {
-    let piece = alt((value((), take_while1(class)), escaped));
-    verify(expected(reason, recognize(many0_count(piece))), |raw: &[u8]| !raw.is_empty())
-}
-
 fn encoded<'a>(class: fn(u8) -> bool, reason: &'static str) -> impl Grammar<'a, UrlText> {
-    let mut raw = raw(class, reason);
+    let mut raw = percent_encoded(class, reason);
     move |input: &'a [u8]| {
         let (rest, raw) = raw.parse_complete(input)?;
-        match UrlText::new(decode(raw)) {
+        match UrlText::new(percent_decode(raw)) {
             Ok(text) => Ok((rest, text)),
             Err(error) => Err(Err::Failure(Expected { rest: input, reason: error.reason })),
         }
     }
-}
-
-/// ```text
-/// pct-encoded = "%" HEXDIG HEXDIG
-/// ```
-fn escaped(input: &[u8]) -> nom::IResult<&[u8], (), Expected<'_>> {
-    match input {
-        [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => Ok((rest, ())),
-        [b'%', ..] => Err(Err::Failure(Expected { rest: input, reason: "% without two hexadecimal digits" })),
-        _ => Err(Err::Error(Expected { rest: input, reason: "unexpected byte" })),
-    }
-}
-
-/// The bytes that `raw` stands for.
-fn decode(raw: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(raw.len());
-    unescape(raw, b'%', &mut out);
-    out
 }
 
 /// ```text

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
-use mailwire_core::Text;
+use mailwire_core::{Text, grammar::percent_encode};
 
 use super::{
     AuthType, ImapUrl, MailboxRef, MessageRef, Server, Target, UrlAuth,
@@ -21,7 +21,7 @@ impl fmt::Display for ImapUrl {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(user) = &self.user {
-            encode(f, user.as_bytes(), is_achar)?;
+            percent_encode(f, user.as_bytes(), is_achar)?;
         }
         match &self.auth {
             None => {}
@@ -29,7 +29,7 @@ impl fmt::Display for Server {
             Some(AuthType::Mechanism(name)) => {
                 f.write_str(";AUTH=")?;
                 // `*` alone would be any.
-                encode(f, name.as_bytes(), |byte| byte != b'*' && is_achar(byte))?;
+                percent_encode(f, name.as_bytes(), |byte| byte != b'*' && is_achar(byte))?;
             }
         }
         if self.user.is_some() || self.auth.is_some() {
@@ -49,7 +49,7 @@ impl fmt::Display for Target {
                 list.mailbox.fmt(f)?;
                 if let Some(search) = &list.search {
                     f.write_char('?')?;
-                    encode(f, search.as_bytes(), is_bchar)?;
+                    percent_encode(f, search.as_bytes(), is_bchar)?;
                 }
                 Ok(())
             }
@@ -72,7 +72,7 @@ impl fmt::Display for MailboxRef {
             match level {
                 "." => f.write_str("%2E")?,
                 ".." => f.write_str("%2E%2E")?,
-                level => encode(f, level.as_bytes(), is_bchar)?,
+                level => percent_encode(f, level.as_bytes(), is_bchar)?,
             }
         }
         self.uid_validity.map_or(Ok(()), |validity| write!(f, ";UIDVALIDITY={}", validity.get()))
@@ -87,7 +87,7 @@ impl fmt::Display for MessageRef {
             section.section().write(&mut whole);
             f.write_str("/;SECTION=")?;
             let inner = whole.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]"));
-            encode(f, inner.unwrap_or_default(), is_bchar)?;
+            percent_encode(f, inner.unwrap_or_default(), is_bchar)?;
         }
         if let Some(partial) = self.partial {
             write!(f, "/;PARTIAL={}", partial.offset)?;
@@ -106,10 +106,10 @@ impl fmt::Display for UrlAuth {
             write_date(f, expire)?;
         }
         f.write_str(";URLAUTH=")?;
-        encode(f, self.access.name(), is_achar)?;
+        percent_encode(f, self.access.name(), is_achar)?;
         if let Some(user) = self.access.user() {
             f.write_char('+')?;
-            encode(f, user.as_bytes(), is_achar)?;
+            percent_encode(f, user.as_bytes(), is_achar)?;
         }
         match &self.verifier {
             Some(verifier) => write!(f, ":{}:{}", verifier.mechanism, verifier.token()),
@@ -131,14 +131,6 @@ fn write_date(f: &mut fmt::Formatter<'_>, time: DateTime) -> fmt::Result {
         0 => f.write_char('Z'),
         east => write!(f, "{}{:02}:{:02}", if east > 0 { '+' } else { '-' }, zone / 60, zone % 60),
     }
-}
-
-/// Bytes, with `%` for those that are not of the class.
-fn encode(f: &mut fmt::Formatter<'_>, bytes: &[u8], class: fn(u8) -> bool) -> fmt::Result {
-    bytes.iter().try_for_each(|&byte| match class(byte) {
-        true => f.write_char(char::from(byte)),
-        false => write!(f, "%{byte:02X}"),
-    })
 }
 
 impl From<&Target> for Text {

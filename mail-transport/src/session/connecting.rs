@@ -30,6 +30,29 @@ macro_rules! connecting {
                 Self::connect_with(endpoint, Config::login(credentials.clone())).await
             }
 
+            /// Connects and logs in as an [`Account`](crate::Account) says, or its URL.
+            ///
+            /// # Examples
+            ///
+            /// ```no_run
+            /// # async fn example() -> mailwire_transport::Result<()> {
+            #[doc = concat!("use mailwire_transport::", $module, ";")]
+            ///
+            #[doc = concat!("let client = ", $module, "::Client::connect_to(\"", $module, "s://ada:secret@mail.example.org\").await?;")]
+            /// # Ok(())
+            /// # }
+            /// ```
+            ///
+            /// # Errors
+            ///
+            /// It is no URL of an account, or one of another protocol; or one of those of
+            /// [`connect`](Self::connect).
+            pub async fn connect_to(account: impl TryInto<crate::Account, Error: Into<crate::Error>>) -> Result<Self> {
+                let account = account.try_into().map_err(Into::into)?;
+                let config = Config::try_from(&account)?;
+                Self::connect_with(account.into_endpoint(), config).await
+            }
+
             /// Connects, with TLS as the endpoint says, and logs in as the configuration says.
             ///
             /// # Errors

@@ -10,9 +10,10 @@ mod tour;
 
 use std::{collections::BTreeSet, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
-use mailwire_examples::{AccountArguments, EXIT_STATUS, Tally, program, say};
+use mailwire_examples::{AccountArguments, EXIT_STATUS, Tally, Usage, program, say};
+use mailwire_transport::Protocol;
 
 use self::tour::Tour;
 
@@ -43,7 +44,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
-    let mut tour = Tour::begin(&arguments.account, &arguments.mailbox).await?;
+    let account = arguments.account.required_account(Protocol::Imap)?;
+    if let Some(mailbox) = account.mailbox() {
+        // All that is in it would be lost.
+        bail!(Usage(format!(
+            "--server: the mailbox {mailbox} of the URL is not used; --mailbox names one to work in"
+        )));
+    }
+    let mut tour = Tour::begin(&account, &arguments.mailbox).await?;
     let mut names: BTreeSet<String> = tour.offered().await?;
     names.insert("the synchroniser".into());
     for name in names.iter().filter(|name| name.contains(&arguments.only)) {

@@ -4,11 +4,10 @@ use std::{collections::BTreeSet, fmt::Debug, future::Future, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
-use mailwire_examples::{AccountArguments, SecurityName};
 use mailwire_transport::{
-    Endpoint, Protocol,
+    Account, Address, Endpoint, Security,
     imap::{
-        Client, Config, FetchAtt, Flag, FlagChange, LoginMechanism, SearchKey, UidSet,
+        Client, Config, FetchAtt, Flag, FlagChange, SearchKey, UidSet,
         client::AppendOptions,
         proto::types::{DateTime, Envelope, FlagSet, Section, Uid},
     },
@@ -19,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A tour through the extensions of a server.
 pub(crate) struct Tour<'a> {
-    account: &'a AccountArguments,
+    account: &'a Account,
     endpoint: Endpoint,
     pub(crate) mailbox: String,
     /// The character between the levels of a name.
@@ -82,9 +81,9 @@ pub(crate) const ATTACHMENT: [u8; 5] = [0, 1, 2, 3, 255];
 
 impl<'a> Tour<'a> {
     /// Makes the mailbox and puts the messages there.
-    pub(crate) async fn begin(account: &'a AccountArguments, mailbox: &str) -> Result<Self> {
-        let endpoint = account.endpoint(Protocol::Imap)?;
-        let mut plain = Client::connect_with(endpoint.clone(), config(account)?).await?;
+    pub(crate) async fn begin(account: &'a Account, mailbox: &str) -> Result<Self> {
+        let endpoint = account.endpoint().clone();
+        let mut plain = Client::connect_with(endpoint.clone(), Config::try_from(account)?).await?;
         let delimiter =
             plain.list("", "").await?.first().and_then(|root| root.delimiter).map_or('/', char::from);
         let mut tour = Self { account, endpoint, mailbox: mailbox.to_owned(), delimiter, plain };
@@ -127,11 +126,11 @@ impl<'a> Tour<'a> {
     }
 
     pub(crate) fn config(&self) -> Result<Config> {
-        config(self.account)
+        Ok(Config::try_from(self.account)?)
     }
 
     pub(crate) fn starts_tls(&self) -> bool {
-        self.account.security == SecurityName::Starttls
+        self.endpoint.security() == Security::required_starttls()
     }
 
     /// What the server offers, before a login and after it.
@@ -148,12 +147,14 @@ impl<'a> Tour<'a> {
 
     /// The name of the server, and of the user.
     pub(crate) fn host(&self) -> &str {
-        let server = &self.account.server;
-        server.rsplit_once(':').map_or(server, |(host, _)| host)
+        match self.endpoint.address() {
+            Address::Tcp { host, .. } => host,
+            _ => "localhost",
+        }
     }
 
     pub(crate) fn user(&self) -> Result<&str> {
-        self.account.user.as_deref().context("no user")
+        self.account.user().context("no user")
     }
 
     /// Another session.
@@ -222,13 +223,6 @@ impl<'a> Tour<'a> {
         self.plain.expunge().await?;
         Ok(())
     }
-}
-
-fn config(account: &AccountArguments) -> Result<Config> {
-    let mut config = Config::login(account.required_credentials()?);
-    config.allow_clear_credentials = account.allows_clear_credentials();
-    config.mechanism = account.mechanism.clone().map(LoginMechanism::Sasl);
-    Ok(config)
 }
 
 /// What came of something is what was expected.

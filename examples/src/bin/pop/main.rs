@@ -93,16 +93,9 @@ fn summary(path: &Path, new: u64, there: u64, deleted: u64) -> Result<()> {
 }
 
 async fn connect(arguments: &Arguments) -> Result<pop3::Client> {
-    let account = &arguments.account;
-    let mut config = pop3::Config::login(account.required_credentials()?);
-    config.allow_clear_credentials = account.allows_clear_credentials();
-    config.mechanism =
-        account.mechanism.clone().map(|mechanism| match mechanism.as_str().to_ascii_uppercase().as_str() {
-            "APOP" => pop3::LoginMechanism::Apop,
-            "USER" => pop3::LoginMechanism::UserPass,
-            _ => pop3::LoginMechanism::Sasl(mechanism),
-        });
-    Ok(pop3::Client::connect_with(account.endpoint(Protocol::Pop3)?, config).await?)
+    let account = arguments.account.required_account(Protocol::Pop3)?;
+    let config = pop3::Config::try_from(&account)?;
+    Ok(pop3::Client::connect_with(account.into_endpoint(), config).await?)
 }
 
 /// Ends a session in which nothing was deleted. How it ends changes nothing.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 /// Appends what a text stands for. A mark that begins nothing is kept.
-pub(crate) fn unescape(text: &[u8], mark: u8, out: &mut Vec<u8>) {
+pub fn unescape(text: &[u8], mark: u8, out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((&first, tail)) = rest.split_first() {
         let escaped = match tail {
@@ -22,7 +22,8 @@ pub(crate) fn unescape(text: &[u8], mark: u8, out: &mut Vec<u8>) {
 }
 
 /// The value of a hexadecimal digit.
-pub(crate) const fn hex(digit: u8) -> Option<u8> {
+#[must_use]
+pub const fn hex(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),

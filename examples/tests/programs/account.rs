@@ -1,0 +1,69 @@
+//! Servers and accounts as URLs.
+
+use crate::{
+    peer::{Answer::Usual, Peer, say},
+    run::{PASSWORD, Run as _, TestFolder, program},
+};
+
+#[test]
+fn a_url_says_server_user_and_mailbox() {
+    let peer = Peer::imap(
+        |_, line| if line.contains("EXAMINE Archive") { say("TAG NO none here\r\n") } else { Usual },
+    );
+    let url = format!("imap://anna;AUTH=+LOGIN@127.0.0.1:{}/Archive?tls=none&credentials=clear", peer.port);
+    program("fetch").args(["--server", &url]).run().expect(69, &["none here"]);
+    assert_eq!(peer.count(&format!("LOGIN anna \"{PASSWORD}\"")), 1, "{:?}", peer.said());
+
+    let peer = Peer::pop3(|_, _| Usual);
+    let url = format!("pop3://anna;AUTH=+LOGIN:se%3Acret@127.0.0.1:{}?tls=none&credentials=clear", peer.port);
+    let ended = program("pop").args(["--server", &url]).run();
+    ended.expect(0, &[]);
+    assert_eq!((peer.count("USER anna"), peer.count("PASS se:cret")), (1, 1), "{:?}", peer.said());
+}
+
+#[test]
+fn a_url_says_lmtp_or_smtp() {
+    let folder = TestFolder::new();
+    let message = folder.file("1.eml", "Subject: 1\n\nhi\n");
+    for (scheme, hello) in [("smtp", "EHLO "), ("submission", "EHLO "), ("lmtp", "LHLO ")] {
+        let peer = Peer::smtp(
+            |_, line| if line.starts_with("LHLO") { say("250 mx.example.net\r\n") } else { Usual },
+        );
+        let url = format!("{scheme}://127.0.0.1:{}?tls=none", peer.port);
+        let mut send = program("send");
+        send.args(["--server", &url, "--from", "a@example.org", "--to", "bob@example.net"]).arg(&message);
+        send.run().expect(0, &[]);
+        assert_eq!(peer.count(hello), 1, "{:?}", peer.said());
+    }
+}
+
+#[test]
+fn mistakes_in_a_url_are_told_without_its_password() {
+    let peer = Peer::imap(|_, _| Usual);
+    let clear = format!("imap://anna:hunter2@127.0.0.1:{}?tls=none", peer.port);
+    for (name, arguments, words) in [
+        ("fetch", &["--server", "imaps://anna@b:hunter2@h"][..], "is written %40"),
+        ("fetch", &["--server", "pop3s://anna:hunter2@h"], "pop3s://anna@h is of another protocol"),
+        ("pop", &["--server", "pop3s://h"], "a user is needed"),
+        (
+            "fetch",
+            &["--server", "imaps://anna:hunter2@h", "--security", "tls"],
+            "a URL says it by its scheme",
+        ),
+        ("fetch", &["--server", "imaps://anna:hunter2@h", "--user", "bob"], "the URL says anna"),
+        ("fetch", &["--server", "imap://anna:hunter2@h?tls=yes"], "expected starttls, implicit or none"),
+        (
+            "extensions",
+            &["--server", "imaps://anna:hunter2@h/INBOX"],
+            "the mailbox INBOX of the URL is not used",
+        ),
+    ] {
+        let ended = program(name).args(arguments).run();
+        assert!(!ended.err.contains("hunter2") && !ended.out.contains("hunter2"), "{}", ended.err);
+        ended.expect(64, &[words]);
+    }
+    // Plaintext is one thing, a password in it another.
+    let ended = program("fetch").args(["--server", &clear]).run();
+    assert_ne!(ended.status, 0);
+    assert!(peer.said().iter().all(|line| !line.contains("hunter2")), "{:?}", peer.said());
+}
