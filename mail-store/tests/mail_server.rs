@@ -52,7 +52,7 @@ async fn all_protocols_are_there_in_each_protection() {
     for security in securities {
         for protocol in [Protocol::Smtp, Protocol::Submission, Protocol::Lmtp] {
             let mut client = smtp(&server, protocol, security).await;
-            client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap();
+            assert!(client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap().refused.is_empty());
             client.quit().await.unwrap();
             sent += 1;
             let messages = server.wait_for(sent, SOON).await.unwrap();
@@ -92,7 +92,7 @@ async fn users_can_be_named() {
     let mut client = smtp(&server, Protocol::Smtp, Security::required_starttls()).await;
     let refused = client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap_err();
     assert_eq!(code(&refused), 550);
-    client.send(&envelope("ada@anywhere.example"), MESSAGE).await.unwrap();
+    assert!(client.send(&envelope("ada@anywhere.example"), MESSAGE).await.unwrap().refused.is_empty());
     assert_eq!(server.messages().len(), 1);
     let wrong = Credentials::password("ada", "guess");
     let error = imap::Client::connect(server.endpoint(Protocol::Imap), &wrong).await.unwrap_err();
@@ -109,7 +109,7 @@ async fn one_user_gets_all_the_rest() {
     let server = MailServer::start_with(config).await.unwrap();
     let mut client = smtp(&server, Protocol::Lmtp, Security::required_starttls()).await;
     for to in ["bob@example.net", "eve@example.net", "carol@example.net"] {
-        client.send(&envelope(to), MESSAGE).await.unwrap();
+        assert!(client.send(&envelope(to), MESSAGE).await.unwrap().refused.is_empty());
     }
     let count = |name| server.user(name).unwrap().messages("INBOX").unwrap().len();
     assert_eq!((count("ada"), count("eve")), (2, 1));
@@ -125,7 +125,7 @@ async fn who_waits_is_woken_and_told_of_what_is_missing() {
     let send = async {
         let mut client = smtp(&server, Protocol::Smtp, Security::required_starttls()).await;
         for _ in 0..2 {
-            client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap();
+            assert!(client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap().refused.is_empty());
         }
     };
     assert_eq!(tokio::join!(wait, send).0, 2);
@@ -142,7 +142,7 @@ async fn what_is_kept_is_bounded() {
         [&MESSAGE[..], &b"0123456789abcdef 0123456789abcdef 0123456789abcdef\r\n".repeat(500)].concat();
     let message = Bytes::from(message);
     for _ in 0..10 {
-        client.send(&envelope("bob@example.net"), message.clone()).await.unwrap();
+        assert!(client.send(&envelope("bob@example.net"), message.clone()).await.unwrap().refused.is_empty());
     }
     let kept = server.wait_for(10, SOON).await.unwrap();
     assert_eq!(kept.len(), 3);
@@ -166,7 +166,7 @@ async fn many_run_at_once_and_end_when_they_are_dropped() {
             let server = server.await.unwrap();
             let mut client = smtp(&server, Protocol::Smtp, Security::required_starttls()).await;
             for _ in 0..=number {
-                client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap();
+                assert!(client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap().refused.is_empty());
             }
             assert_eq!(server.wait_for(number + 1, SOON).await.unwrap().len(), number + 1);
             (server, client)

@@ -169,6 +169,8 @@ mod error;
 mod idn;
 #[cfg(feature = "imap")]
 pub mod imap;
+#[cfg(feature = "testing")]
+mod layer;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 mod pauses;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]

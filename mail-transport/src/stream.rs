@@ -17,6 +17,8 @@ use tokio::{
 
 #[cfg(feature = "compress")]
 use crate::Compressed;
+#[cfg(feature = "testing")]
+use crate::layer::Layered;
 use crate::tls::{ChannelBindings, TlsStream};
 
 /// A stream of any kind: TCP, a Unix socket or something of the caller's, in clear or within TLS.
@@ -32,6 +34,9 @@ pub enum Stream {
     /// Compressed, above one of the others.
     #[cfg(feature = "compress")]
     Compressed(Box<Compressed>),
+    /// With a layer above it, for tests.
+    #[cfg(feature = "testing")]
+    Layered(Box<Layered>),
     /// No stream: reading and writing fail. It stands in while another is being made.
     #[default]
     Absent,
@@ -72,6 +77,8 @@ impl Stream {
             Self::Tls(tls) => Some(tls),
             #[cfg(feature = "compress")]
             Self::Compressed(compressed) => compressed.inner.tls(),
+            #[cfg(feature = "testing")]
+            Self::Layered(layered) => layered.inner.tls(),
             Self::Plain(_) | Self::Absent => None,
         }
     }
@@ -84,6 +91,8 @@ impl Stream {
             Self::Tls(tls) => Some(tls.plain()),
             #[cfg(feature = "compress")]
             Self::Compressed(compressed) => compressed.inner.plain(),
+            #[cfg(feature = "testing")]
+            Self::Layered(layered) => layered.inner.plain(),
             Self::Absent => None,
         }
     }
@@ -96,6 +105,8 @@ impl Stream {
     /// `upgrade` is another one, or the feature `compress` is off.
     pub fn layered(self, upgrade: Upgrade, rest: BytesMut) -> io::Result<Self> {
         match (self, upgrade) {
+            #[cfg(feature = "testing")]
+            (Self::Layered(layered), upgrade) => layered.replace(|inner| inner.layered(upgrade, rest)),
             #[cfg(feature = "compress")]
             (Self::Compressed(mut compressed), Upgrade::Deflate) => {
                 compressed.begin(rest);
@@ -220,6 +231,11 @@ macro_rules! on_stream {
                 let $stream = Pin::new(&mut **$stream);
                 $call
             }
+            #[cfg(feature = "testing")]
+            Stream::Layered($stream) => {
+                let $stream = Pin::new(&mut **$stream);
+                $call
+            }
             Stream::Absent => absent(),
         }
     };
@@ -296,6 +312,8 @@ impl Stream {
             Self::Tls(tls) => tls.inner.is_write_vectored(),
             #[cfg(feature = "compress")]
             Self::Compressed(compressed) => compressed.is_write_vectored(),
+            #[cfg(feature = "testing")]
+            Self::Layered(_) => false,
             Self::Absent => false,
         }
     }

@@ -1,10 +1,11 @@
-//! A certificate authority made on the spot, for tests and examples.
+//! A certificate authority made on the spot, for tests and examples; and a [`Layer`] by which servers fail in tests.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
 
+pub use crate::layer::{Layer, Layered};
 use crate::{
     Result,
     tls::{ClientTls, ServerTls, TlsError},

@@ -10,6 +10,7 @@ use mailwire_transport::{
     tls::ServerTls,
 };
 
+use super::Fault;
 use crate::memory;
 
 /// What a [`MailServer`](super::MailServer) is to be.
@@ -50,6 +51,13 @@ pub struct Config {
     /// How many bytes of messages are [kept to be looked at](super::MailServer::messages), in all: 256 MiB. Beyond it,
     /// the oldest is forgotten.
     pub kept: usize,
+    /// What goes wrong. Of more faults that fit a moment, the first happens.
+    pub faults: Vec<Fault>,
+    /// From what the chances of faults [by odds](Fault::with_odds) are drawn: 0.
+    pub seed: u64,
+    /// Whether faults can be [injected](super::MailServer::inject) later: true. If not, and there are none, nothing stands
+    /// between the servers and their connections.
+    pub injectable: bool,
 }
 
 /// One place where a [`MailServer`](super::MailServer) listens.
@@ -83,6 +91,9 @@ impl Default for Config {
             store: memory::Config::default(),
             limits: Some(limits),
             kept: 256 << 20,
+            faults: Vec::new(),
+            seed: 0,
+            injectable: true,
         }
     }
 }
@@ -122,6 +133,13 @@ impl Config {
         self
     }
 
+    /// Adds things that go wrong.
+    #[must_use]
+    pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults.extend(faults);
+        self
+    }
+
     pub(super) fn places(&self) -> Vec<ListenAt> {
         if !self.listeners.is_empty() {
             return self.listeners.clone();
@@ -146,4 +164,6 @@ mailwire_core::setters!(Config {
     with_store(store: memory::Config),
     with_limits(limits: Option<ServerLimits>),
     with_kept(kept: usize),
+    with_seed(seed: u64),
+    with_injectable(injectable: bool),
 });

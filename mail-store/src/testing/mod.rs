@@ -36,15 +36,42 @@
 //! [`MailServer::endpoint`] has address, protection and the server's own certificate authority in it. Programs that are
 //! no clients of ours are told [`address`](MailServer::address) and [`authority`](MailServer::authority).
 //!
+//! # When it fails
+//!
+//! [`Fault`]s are given by [`Config::with_faults`] or, at any time, [`MailServer::inject`]: a reply in place of another, a
+//! delay, a lost connection and others, at any command or byte of any protocol, by a script or by chance.
+//! [`MailServer::faults`] tells what has happened. What a client must not get wrong is whether a message was sent:
+//!
+//! ```
+//! use mailwire_store::testing::{Fault, MailServer};
+//! use mailwire_transport::{Protocol, smtp::{Client, Config, Envelope, Outcome}};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = MailServer::start().await?;
+//! server.inject(Fault::cut().in_place_of_answer("."));
+//!
+//! let mut client = Client::connect_with(server.endpoint(Protocol::Smtp), Config::anonymous()).await?;
+//! let envelope = Envelope::new("ada@example.org", ["bob@example.net"])?;
+//! assert!(client.send(&envelope, "Subject: Hello\r\n\r\nHi!\r\n").await.is_err());
+//! assert_eq!(client.outcome(), Outcome::Unknown);
+//! assert_eq!((server.messages().len(), server.faults().len()), (1, 1));
+//! # server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Each server is on its own: many can be started at once, and end when they are dropped.
 
 mod config;
+mod faults;
 mod log;
 mod server;
 mod users;
 
 pub use self::{
-    config::Config,
+    config::{Config, ListenAt},
+    faults::{Action, Fault, Happened, Moment},
     log::{ReceivedMessage, TooFew},
     server::{MailServer, StartError},
 };

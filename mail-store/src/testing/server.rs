@@ -19,7 +19,13 @@ use mailwire_transport::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Config, ReceivedMessage, TooFew, config::ListenAt, log::Log, users::Users};
+use super::{
+    Config, Fault, Happened, ReceivedMessage, TooFew,
+    config::ListenAt,
+    faults::{Faulty, Script},
+    log::Log,
+    users::Users,
+};
 use crate::{
     ImapService, Pop3Service, SmtpService,
     memory::{MemoryStore, Strangers, User},
@@ -33,6 +39,7 @@ pub struct MailServer {
     store: MemoryStore,
     users: Vec<Credentials>,
     log: Arc<Log>,
+    script: Arc<Script>,
     listening: Vec<Listening>,
     authority: Authority,
     stop: CancellationToken,
@@ -125,6 +132,7 @@ impl MailServer {
         let mut server = Self {
             users,
             log: Arc::new(Log::new(config.kept)),
+            script: Arc::new(Script::new(config.faults.clone(), config.seed)),
             listening: Vec::new(),
             authority,
             stop: CancellationToken::new(),
@@ -156,12 +164,12 @@ impl MailServer {
             Protocol::Imap => {
                 let server = imap::Server::new(ImapService::with_authenticator(store, users));
                 let server = server.configure(|it| it.dialect = config.dialect);
-                self.run(config, server, clear, listener);
+                self.run(config, protocol, server, clear, listener);
             }
             Protocol::Pop3 => {
                 let server = pop3::Server::new(Pop3Service::with_authenticator(store, users));
                 let server = server.configure(|it| it.dialect = config.dialect);
-                self.run(config, server, clear, listener);
+                self.run(config, protocol, server, clear, listener);
             }
             _ => {
                 let service = SmtpService::with_authenticator(store.clone(), users);
@@ -180,7 +188,7 @@ impl MailServer {
                     _ => server,
                 };
                 let server = server.configure(|it| it.dialect = config.dialect);
-                self.run(config, server, clear, listener);
+                self.run(config, protocol, server, clear, listener);
             }
         }
         Ok(())
@@ -189,6 +197,7 @@ impl MailServer {
     fn run<P: ServerProtocol<S>, S: Send + Sync + 'static>(
         &mut self,
         config: &Config,
+        protocol: Protocol,
         server: Server<P, S>,
         clear: bool,
         listener: Listener,
@@ -199,6 +208,12 @@ impl MailServer {
         };
         let server = if clear { server.allow_clear_credentials() } else { server };
         let stop = self.stop.clone();
+        let server = if config.injectable || !config.faults.is_empty() {
+            let (script, stop) = (Arc::clone(&self.script), stop.clone());
+            server.with_layers(move || Box::new(Faulty::new(script.connect(protocol), stop.clone())))
+        } else {
+            server
+        };
         self.running.spawn(async move {
             if let Err(error) = server.serve(listener, stop).await {
                 tracing::error!(%error, "a listener of a test server failed");
@@ -298,10 +313,30 @@ impl MailServer {
         self.log.wait_for(count, within).await
     }
 
-    /// Forgets the messages that came, and empties all mailboxes.
+    /// Forgets the messages that came and the faults that have happened, and empties all mailboxes. Faults that are to come
+    /// stay.
     pub fn clear(&self) {
         self.store.users().iter().for_each(User::clear);
         self.log.clear();
+        self.script.forget();
+    }
+
+    /// Has something go wrong, over all connections that are there or come, unless the configuration says that [nothing
+    /// can](Config::injectable).
+    pub fn inject(&self, fault: Fault) {
+        self.script.add(fault);
+    }
+
+    /// Has nothing go wrong any more.
+    pub fn mend(&self) {
+        self.script.disarm();
+    }
+
+    /// The faults that have happened since the start, or since [`clear`](Self::clear), in their order; the last 100,000
+    /// of them.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Happened> {
+        self.script.happened()
     }
 
     /// A user's mailboxes, to put messages there and to look into them. Where everybody is a user, this makes one.

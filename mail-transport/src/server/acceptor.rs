@@ -99,6 +99,18 @@ impl Acceptor {
         self
     }
 
+    /// Puts a [`Layer`](crate::testing::Layer) above the stream of each connection, and of TLS: for tests. It is made
+    /// when the connection is accepted, one after the other.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn with_layers(
+        mut self,
+        layers: impl Fn() -> Box<dyn crate::testing::Layer> + Send + Sync + 'static,
+    ) -> Self {
+        Arc::make_mut(&mut self.shared).layers = Some(crate::layer::Layers(Arc::new(layers)));
+        self
+    }
+
     /// Returns the limits.
     #[must_use]
     pub fn limits(&self) -> &ServerLimits {
@@ -167,8 +179,12 @@ impl Acceptor {
                         id: next_id(),
                         handle: Handle::new(Arc::clone(&self.shared), listener.tls().cloned(), peer),
                     };
+                    #[cfg(feature = "testing")]
+                    let layer = self.shared.layers.as_ref().map(|layers| (layers.0)());
                     tasks.spawn(run(
                         connection,
+                        #[cfg(feature = "testing")]
+                        layer,
                         slot,
                         door,
                         Arc::clone(&serve),
@@ -278,6 +294,7 @@ fn is_passing(error: &std::io::Error) -> bool {
 
 async fn run<F, R>(
     connection: Accepted,
+    #[cfg(feature = "testing")] layer: Option<Box<dyn crate::layer::Layer>>,
     mut slot: Slot,
     door: Door,
     serve: Arc<F>,
@@ -301,6 +318,11 @@ async fn run<F, R>(
         if connection.channel == Channel::Tls && connection.handle.has_tls() {
             let stream = std::mem::take(&mut connection.stream);
             connection.stream = connection.handle.start_tls(stream).await?;
+        }
+        #[cfg(feature = "testing")]
+        if let Some(layer) = layer {
+            let inner = std::mem::take(&mut connection.stream);
+            connection.stream = Stream::Layered(Box::new(crate::layer::Layered { layer, inner }));
         }
         serve(connection).await
     };

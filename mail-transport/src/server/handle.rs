@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) attempts: Arc<Attempts>,
     pub(super) channel_binding: bool,
     pub(super) wire_log: Option<WireLog>,
+    #[cfg(feature = "testing")]
+    pub(super) layers: Option<crate::layer::Layers>,
     pub(super) shutdown: CancellationToken,
     /// The grace is nearly over.
     pub(super) last_call: CancellationToken,
@@ -47,6 +49,8 @@ impl Shared {
             limits,
             channel_binding: true,
             wire_log: None,
+            #[cfg(feature = "testing")]
+            layers: None,
             shutdown: CancellationToken::new(),
             last_call: CancellationToken::new(),
         }
@@ -227,6 +231,15 @@ impl Handle {
     /// No TLS is configured, the handshake fails or takes too long, or the server shuts down.
     pub async fn start_tls(&self, stream: Stream) -> Result<Stream> {
         let Some(tls) = &self.tls else { return Err(TlsError::NotConfigured.into()) };
+        #[cfg(feature = "testing")]
+        if let Stream::Layered(mut layered) = stream {
+            let below = self.shake_hands(tls, std::mem::take(&mut layered.inner)).await?;
+            return layered.replace(|_| Ok(below));
+        }
+        self.shake_hands(tls, stream).await
+    }
+
+    async fn shake_hands(&self, tls: &ServerTls, stream: Stream) -> Result<Stream> {
         tokio::select! {
             biased;
             stream = within(self.shared.limits.tls_timeout, Phase::Tls, tls.accept(stream)) => stream,

@@ -143,6 +143,18 @@ impl<P: ServerProtocol<S>, S: Send + Sync + 'static> Server<P, S> {
         self
     }
 
+    /// Puts a [`Layer`](crate::testing::Layer) above the stream of each connection, and of TLS, by which the server fails
+    /// as a test wants it. It is made when the connection is accepted, one after the other.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn with_layers(
+        mut self,
+        layers: impl Fn() -> Box<dyn crate::testing::Layer> + Send + Sync + 'static,
+    ) -> Self {
+        self.acceptor = self.acceptor.with_layers(layers);
+        self
+    }
+
     /// Returns the service.
     #[must_use]
     pub fn service(&self) -> &S {
