@@ -8,8 +8,10 @@ mod input;
 mod link;
 mod mailboxes;
 pub mod maildir;
+pub mod migrate;
 mod program;
 mod status;
+mod suspects;
 pub mod sync;
 
 pub use self::{
@@ -21,6 +23,7 @@ pub use self::{
     mailboxes::{MailboxArguments, can_be_selected, delimiter},
     program::{arguments, exit_code, program, progress, say, tell},
     status::{EXIT_STATUS, Later, Status, Tally, Usage},
+    suspects::Suspects,
 };
 
 /// The examples of READMEs that no crate's own tests compile.

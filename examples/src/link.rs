@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use mailwire_transport::imap::Client;
 
-use crate::{Status, tell};
+use crate::{Failed, Status, tell};
 
 /// Connections to an account, one after another: when one is lost, the next one goes on.
 #[derive(Debug)]
@@ -55,6 +55,24 @@ impl<C: AsyncFnMut() -> Result<Client>> Link<C> {
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
+        }
+    }
+
+    /// Does something that can be done again, over as many connections as it takes.
+    ///
+    /// # Errors
+    ///
+    /// It is refused, or there is no connection that lasts.
+    pub async fn retried<T>(
+        &mut self,
+        mut work: impl AsyncFnMut(&mut Client) -> Result<T, Failed>,
+    ) -> Result<T> {
+        loop {
+            match work(self.client().await?).await {
+                Ok(done) => return Ok(done),
+                Err(Failed::Connection(error)) => self.lost(error)?,
+                Err(Failed::Alone(_, error) | Failed::Disk(error)) => return Err(error),
+            }
         }
     }
 

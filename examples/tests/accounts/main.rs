@@ -2,5 +2,6 @@
 //! made by chance. What comes of it is compared with a model.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod migrate;
 mod sync;
 mod world;

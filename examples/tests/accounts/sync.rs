@@ -233,7 +233,7 @@ fn dropped_at_any_step_it_goes_on() {
 fn cut_at_any_byte_it_goes_on() {
     let mut bytes = 1;
     for hidden in [&[][..], &["MULTIAPPEND", "UIDPLUS", "QRESYNC", "IMAP4rev2"]] {
-        for _ in 0..40 {
+        for _ in 0..20 {
             let (mut pair, mut expected) = changed();
             pair.account.hide(hidden);
             pair.account.cut_after(bytes);
@@ -250,7 +250,7 @@ fn cut_at_any_byte_it_goes_on() {
                 expected.insert("c".into(), letters("ST"));
                 assert_eq!(pair.there(), expected, "cut after {bytes}");
             }
-            bytes = bytes % 5_000 + 127;
+            bytes = bytes % 5_000 + 251;
         }
     }
 }
@@ -368,7 +368,7 @@ fn large_messages_go_both_ways() {
 /// Both sides are changed by chance, and runs are dropped and cut by chance: what comes of it is what a model says.
 #[test]
 fn chance_agrees_with_the_model() {
-    for seed in 0..12 {
+    for seed in 0..8 {
         let mut chance = Chance(seed);
         let mut pair = Pair::new();
         let offers = [&[][..], &["QRESYNC"], &["QRESYNC", "CONDSTORE", "MULTIAPPEND"]];

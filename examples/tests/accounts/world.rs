@@ -21,7 +21,10 @@ use mailwire_store::{
 };
 use mailwire_transport::{
     Endpoint, Security, Stream,
-    imap::{Client, Config, FetchAtt, LoginMechanism, Server},
+    imap::{
+        Client, Config, FetchAtt, Flag, LoginMechanism, Server,
+        proto::types::{FlagSet, Section},
+    },
     sasl::Credentials,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -34,6 +37,8 @@ pub(crate) struct Account {
     /// How many bytes go over its connections before the one that is there then is cut.
     budget: Arc<AtomicI64>,
     hidden: Vec<&'static str>,
+    /// The size of the largest message that the server takes.
+    largest: u64,
 }
 
 const NEVER: i64 = i64::MAX;
@@ -42,7 +47,12 @@ impl Account {
     pub(crate) fn new() -> Self {
         let store = MemoryStore::new();
         let user = store.add_user("anna", "secret").unwrap();
-        Self { store, user, budget: Arc::new(AtomicI64::new(NEVER)), hidden: Vec::new() }
+        Self { store, user, budget: Arc::new(AtomicI64::new(NEVER)), hidden: Vec::new(), largest: 1 << 30 }
+    }
+
+    /// The server takes no larger messages.
+    pub(crate) fn take_at_most(&mut self, bytes: u64) {
+        self.largest = bytes;
     }
 
     pub(crate) fn hide(&mut self, capabilities: &[&'static str]) {
@@ -61,7 +71,9 @@ impl Account {
     pub(crate) async fn connect(&self) -> Result<Client> {
         let (ours, middle) = tokio::io::duplex(64 << 10);
         let (theirs, far) = tokio::io::duplex(64 << 10);
+        let largest = self.largest;
         let server = Server::new(ImapService::new(self.store.clone()));
+        let server = server.configure(|config| config.limits.message = largest);
         tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
         tokio::spawn(pass(middle, far, self.clone()));
         let mut config = Config::login(Credentials::password("anna", "secret"));
@@ -85,28 +97,39 @@ impl Account {
         })
     }
 
-    /// The messages of a mailbox with their flags, sorted.
+    /// The messages of a mailbox with the flags that a Maildir has, sorted.
     pub(crate) fn contents(&self, mailbox: &str) -> Vec<(String, Letters)> {
-        self.with(async |client| {
-            client.select(mailbox).await.unwrap();
-            let body = FetchAtt::BodySection {
-                section: mailwire_transport::imap::proto::types::Section::WHOLE,
-                partial: None,
-                peek: true,
-            };
-            let mut found = Vec::new();
-            if client.exists() != Some(0) {
-                let all = client.uid_search([]).await.unwrap();
-                let mut messages = client.uid_fetch(&all, [FetchAtt::Flags, body]).await.unwrap();
-                while let Some(message) = messages.next().await.unwrap() {
-                    let raw = String::from_utf8(message.body().unwrap().to_vec()).unwrap();
-                    found.push((raw, Letters::of_flags(message.flags().unwrap())));
-                }
-            }
-            found.sort();
-            found
-        })
+        let all = self.messages(mailbox).into_iter();
+        let mut contents: Vec<_> = all.map(|(raw, flags, _)| (raw, Letters::of_flags(&flags))).collect();
+        contents.sort();
+        contents
     }
+
+    /// The messages of a mailbox with their flags and dates, by their UIDs.
+    pub(crate) fn messages(&self, mailbox: &str) -> Vec<Message> {
+        self.with(async |client| messages(client, mailbox).await)
+    }
+}
+
+/// A message with its flags and its date.
+pub(crate) type Message = (String, FlagSet, i64);
+
+pub(crate) async fn messages(client: &mut Client, mailbox: &str) -> Vec<Message> {
+    client.select(mailbox).await.unwrap();
+    let body = FetchAtt::BodySection { section: Section::WHOLE, partial: None, peek: true };
+    let mut found = Vec::new();
+    if client.exists() != Some(0) {
+        let all = client.uid_search([]).await.unwrap();
+        let items = [FetchAtt::Flags, FetchAtt::InternalDate, body];
+        let mut messages = client.uid_fetch(&all, items).await.unwrap();
+        while let Some(message) = messages.next().await.unwrap() {
+            let raw = String::from_utf8(message.body().unwrap().to_vec()).unwrap();
+            let mut flags = message.flags().unwrap().clone();
+            flags.remove(&Flag::Recent);
+            found.push((raw, flags, message.internal_date().unwrap().to_unix()));
+        }
+    }
+    found
 }
 
 /// Passes bytes on in both directions, until the account's budget is used up.

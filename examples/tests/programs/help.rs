@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::run::{PASSWORD, Run as _, Serve, TestFolder, program};
 
-const PROGRAMS: [&str; 12] = [
+const PROGRAMS: [&str; 13] = [
     "fetch",
     "pop",
     "send",
@@ -17,6 +17,7 @@ const PROGRAMS: [&str; 12] = [
     "extensions",
     "reports",
     "sync",
+    "migrate",
 ];
 
 /// The examples of a program's help: the words of each.
@@ -33,7 +34,7 @@ fn examples(name: &str) -> Vec<Vec<String>> {
 #[test]
 fn all_examples_are_found() {
     let counts = PROGRAMS.map(|name| examples(name).len());
-    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0, 0, 1, 1, 2]);
+    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0, 0, 1, 1, 2, 2]);
 }
 
 #[test]
@@ -120,6 +121,19 @@ fn the_examples_of_the_clients_work() {
     let all = world.run(&examples("sync")[1], "imaps");
     all.expect(0, &[]);
     assert!(all.out.starts_with("INBOX: 0 fetched, 0 stored"), "{}", all.out);
+    for example in examples("migrate") {
+        let server = format!("127.0.0.1:{}", world.serve.port("imaps"));
+        let mut words = example.iter().filter(|word| !word.starts_with("MAILWIRE_"));
+        let mut command = program(words.next().unwrap());
+        command.args(
+            words.map(|word| word.replace("old.example.org", &server).replace("new.example.org", &server)),
+        );
+        let migrated =
+            command.args(["--from-ca", "ca.pem", "--to-ca", "ca.pem"]).current_dir(world.folder.path()).run();
+        migrated.expect(0, &[]);
+        // Into itself: all of it is there.
+        assert!(migrated.out.contains("INBOX: 0 copied, 3 there already"), "{}", migrated.out);
+    }
     let fetched = world.run(&examples("pop")[0], "pop3s");
     fetched.expect(0, &[]);
     assert!(fetched.out.starts_with("3 messages in mail"), "{}", fetched.out);

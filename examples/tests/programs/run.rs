@@ -26,6 +26,7 @@ pub(crate) fn program(name: &str) -> Command {
         "mirror" => env!("CARGO_BIN_EXE_mirror"),
         "extensions" => env!("CARGO_BIN_EXE_extensions"),
         "reports" => env!("CARGO_BIN_EXE_reports"),
+        "migrate" => env!("CARGO_BIN_EXE_migrate"),
         "sync" => env!("CARGO_BIN_EXE_sync"),
         _ => panic!("no program {name}"),
     };
