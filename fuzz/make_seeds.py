@@ -79,7 +79,40 @@ def is_reply(protocol, text):
     return re.match(start, text) is not None
 
 
+def literals(path):
+    """The string literals of a file that are longer than a word."""
+    for match in re.finditer(r'"((?:[^"\\\\]|\\\\.)*)"', (ROOT / path).read_text("utf-8")):
+        text = re.sub(r"\\\\u\{(\w+)\}", lambda digits: chr(int(digits[1], 16)), match[1])
+        text = text.replace('\\"', '"').replace("\\r", "\r").replace("\\n", "\n").replace("\\t", "\t")
+        if len(text) > 20:
+            yield text.encode()
+
+
+def mail():
+    """What stands above the machines."""
+    reports = sorted((ROOT / "mail-transport/tests/reports").iterdir())
+    write("smtp_report", [path.read_bytes() for path in reports if path.is_file()])
+    write("smtp_received", [b"Received: " + text for text in literals("smtp-proto/tests/hops.rs")])
+    fields = [text for text in literals("mail-transport/src/pop3/server/surrogate.rs") if b": " in text]
+    write("pop3_surrogate", fields)
+    # The first byte is the mechanism, a zero byte ends a message.
+    scram = [b"r=abc,s=QSXCR+Q6sek8bf92,i=4096", b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="]
+    digest = b'realm="a",nonce="OA6MG9tEQGm2hh",qop="auth",algorithm=md5-sess,charset=utf-8'
+    error = b'{"status":"invalid_token","scope":"imap","openid-configuration":"https://a.example/b"}'
+    heard = [b"\0".join(scram), digest + b"\0rspauth=ea40f60335c427b5527b84dbabcdfffd", error, b"<1.2@a>"]
+    said = [
+        b"n,,n=ada,r=fyko+d2lbbFgONRv9qkxdawL\0c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfc,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+        b"p=tls-exporter,a=bob,n=ada,r=abc",
+        b"n,a=ada,\x01host=a.example\x01port=143\x01auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01\x01",
+        b"user=ada\x01auth=Bearer ya29\x01\x01",
+        b"ada",
+    ]
+    write("sasl_client", [bytes([first]) + text for first in range(14) for text in heard])
+    write("sasl_server", [bytes([first]) + text for first in range(14) for text in said])
+
+
 def main():
+    mail()
     for protocol in ("imap", "pop3", "smtp"):
         end = b"" if protocol == "pop3" else b"\r\n"
         found = list(quirks(protocol))

@@ -1,6 +1,7 @@
 //! What the fuzz targets of mailwire do: a function a target, over the oracles of `mailwire-oracles`.
 
 pub mod imap;
+pub mod mail;
 pub mod pop3;
 pub mod smtp;
 

@@ -9,7 +9,7 @@ use mailwire_transport::{
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-/// A server that says its lines: `S: ` is sent, `C: ` must come, and then the end.
+/// A server that says its lines: `S: ` is sent, and `S+ ` without a line end; `C: ` must come, and then the end.
 async fn play(mut stream: DuplexStream, script: &str) -> String {
     play_on(&mut stream, script).await
 }
@@ -20,6 +20,11 @@ async fn play_on(stream: &mut DuplexStream, script: &str) -> String {
         if let Some(text) = line.strip_prefix("S:") {
             let text = format!("{}\r\n", text.strip_prefix(' ').unwrap_or(text));
             if stream.write_all(text.as_bytes()).await.is_err() {
+                return format!("gone before {line}");
+            }
+        } else if let Some(text) = line.strip_prefix("S+ ") {
+            // Without a line end, as with `\r` at the end of the text.
+            if stream.write_all(text.replace("\\r", "\r").as_bytes()).await.is_err() {
                 return format!("gone before {line}");
             }
         } else if let Some(text) = line.strip_prefix("C: ") {
@@ -159,6 +164,43 @@ async fn logs_in_the_best_way() {
     config.credentials = Credentials::token("ada", "t");
     let error = tried(config, script, async |_| Ok(())).await.unwrap_err();
     assert!(matches!(error, Error::Sasl(SaslError::NoMechanism { .. })), "{error:?}");
+}
+
+/// Exchange Online takes no token with AUTH, however short its line may be, and real ones do not fit anyway.
+#[tokio::test]
+async fn a_token_that_does_not_fit_follows_the_challenge() {
+    let token = "t".repeat(1500);
+    let message = format!("user=ada\x01auth=Bearer {token}\x01\x01");
+    let mut encoded = Vec::new();
+    mailwire_core::sasl::encode(message.as_bytes(), &mut encoded);
+    let encoded = String::from_utf8(encoded).unwrap();
+    let script = format!(
+        "S: +OK The Microsoft Exchange POP3 service is ready.\nC: CAPA\nS: +OK\nS: SASL PLAIN XOAUTH2\nS: USER\nS: .\n\
+         C: AUTH XOAUTH2\nS: +\nC: {encoded}\nS: +OK User successfully authenticated.\n"
+    );
+    let config = Config::login(Credentials::token("ada", token)).with_allow_clear_credentials(true);
+    against(config, &script, async |_| Ok(())).await;
+}
+
+/// Wherever the connection ends within a message, nobody takes what came for the whole.
+#[tokio::test]
+async fn a_message_without_its_end_is_not_whole() {
+    for end in ["S: def\n", "S+ .\n", "S+ .\\r\n", "S+ de\n", ""] {
+        let script = then(&format!("C: RETR 1\nS: +OK 100 octets\nS: abc\n{end}"));
+        let error = tried(clear(), &script, async |mut client| client.retr(1).await?.bytes(1000).await).await;
+        assert!(error.unwrap_err().is_transient(), "{end:?}");
+        let mut seen = Seen::new();
+        let script = maildrop(&[("a", 100)], &format!("C: RETR 1\nS: +OK\nS: abc\n{end}"));
+        let none = Download::new(Keep::Nothing);
+        let lost = tried(clear(), &script, async |client| fetch(client, none, &mut seen, day(1)).await).await;
+        assert!(lost.is_err() && seen.to_string() == "- 100 a\n", "{end:?}");
+    }
+    for answer in ["+OK 18446744073709551616 1", "+OK 1 99999999999999999999", "+OK -1 1"] {
+        let script = then(&format!("C: STAT\nS: {answer}\n"));
+        let stat =
+            tried(clear(), &script, async |mut client| client.stat().await.map(|stat| stat.octets)).await;
+        assert!(!matches!(stat, Ok(Some(_))), "{answer}: {stat:?}");
+    }
 }
 
 #[tokio::test]

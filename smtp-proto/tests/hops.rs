@@ -231,6 +231,16 @@ fn fields_of_real_servers() {
     }
 }
 
+/// What is there and empty is not there.
+#[test]
+fn no_text_is_empty() {
+    for field in ["for <>", "from by a for <> ; x", "from (helo=) by b (cipher=)", "tls ; from"] {
+        let hop = Hop::read(field.as_bytes());
+        let all = [hop.from, hop.reverse, hop.by, hop.via, hop.with, hop.id, hop.recipient, hop.cipher_suite];
+        assert!(all.iter().flatten().all(|text| !text.as_bytes().is_empty()), "{field}");
+    }
+}
+
 #[test]
 fn protocols_and_their_protection() {
     for (field, tls, authenticated) in [

@@ -81,7 +81,7 @@ fn command_is_written_as(request: &Request, dialect: Dialect, options: WriteOpti
     }
     // The arguments of a command that is not known are written as they came.
     if options.literals == Literals::Plus && !matches!(request.command, Command::Other(_)) {
-        assert_eq!(waits, []);
+        assert!(waits.is_empty(), "{waits:?}");
     }
     nul_in_literal8_only(&out);
     let frame = if bodies.is_empty() {

@@ -165,7 +165,8 @@ impl Hop {
         }
         let [from, by, via, with, id, recipient, tls, priority] = values.map(text);
         hop.date = date.and_then(|date| Timestamp::read(value.get(date..)?));
-        hop.recipient = recipient.map(|recipient| Text::from(bare(recipient.as_bytes())));
+        let recipient = recipient.as_ref().map(|recipient| bare(recipient.as_bytes()));
+        hop.recipient = recipient.filter(|recipient| !recipient.is_empty()).map(Text::from);
         hop.cipher_suite = tls.or_else(|| hop.comments.iter().find_map(|comment| cipher(comment.as_bytes())));
         hop.priority = priority.and_then(|number| Priority::new(number.as_str()?.parse().ok()?));
         (hop.by, hop.via, hop.with, hop.id) = (by, via, with, id);

@@ -115,6 +115,13 @@ use crate::{
     server::{Accepted, ServerProtocol, configured},
 };
 
+/// For the project's fuzz targets, and no part of the public API: a header in ASCII, of at most so many bytes.
+#[doc(hidden)]
+#[must_use]
+pub fn header_surrogate(header: &[u8], limit: usize) -> Option<Vec<u8>> {
+    surrogate::surrogate(header, limit)
+}
+
 /// A server of POP3.
 pub type Server<S> = crate::server::Server<Pop3, S>;
 
