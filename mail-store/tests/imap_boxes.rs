@@ -200,6 +200,15 @@ async fn rights() {
     assert_eq!(code(client.uid_move_to(first.clone(), "INBOX").await), "NOPERM");
     client.uid_copy_to(first, "INBOX").await.unwrap();
 
+    // What is given and taken while the mailbox is open counts at once.
+    let one: UidSet = "1".parse().unwrap();
+    client.set_acl("box", "ada", RightsChange::Add(Rights::WRITE | Rights::EXPUNGE)).await.unwrap();
+    client.uid_store(one.clone(), FlagChange::add([Flag::Flagged])).await.unwrap();
+    client.set_acl("box", "ada", take(Rights::WRITE | Rights::EXPUNGE)).await.unwrap();
+    assert_eq!(code(client.uid_store(one.clone(), FlagChange::remove([Flag::Flagged])).await), "NOPERM");
+    assert_eq!(code(client.expunge().await), "NOPERM");
+    assert_eq!(code(client.uid_move_to(one, "INBOX").await), "NOPERM");
+
     // RFC 4314 section 4: what cannot be marked as seen can be read.
     client.set_acl("box", "ada", take(Rights::SEEN)).await.unwrap();
     append(&mut client, "box", 10).await.unwrap();

@@ -349,6 +349,8 @@ impl State {
                 update(self.listed(&now), MailboxEvent::Name { old_name: Some(old.to_string()) })
             }));
         }
+        // INBOX keeps its identity when it is renamed, and its messages are in a new mailbox then: that one has no old
+        // name, as a client would take it for the mailbox that it knows (RFC 9051 section 6.3.6).
         if let Some(path) = self.news.names.pop_first() {
             return Some(Some(update(self.listed(&path), MailboxEvent::Name { old_name: None })));
         }

@@ -8,7 +8,9 @@ use mailwire_imap::{
 };
 use mailwire_transport::imap::server::{Flagged, Update};
 
-use crate::{Cursor, Fields, MailboxId, Result, Row, Store, Stored, Uids, Watch as _};
+use crate::{
+    AccountId, Cursor, Fields, Mailbox, MailboxId, MailboxPath, Result, Row, Store, Stored, Uids, Watch as _,
+};
 
 /// So many messages' flags are asked for at once.
 const PAGE: usize = 256;
@@ -19,8 +21,10 @@ pub(super) struct Open<S: Store> {
     pub(super) mailbox: MailboxId,
     /// What the feed has told so far.
     pub(super) cursor: Cursor,
-    /// What the session may do, as it was when the mailbox was opened.
-    pub(super) rights: Rights,
+    /// What the session may do, as far as was asked last: see [`rights`](Self::rights).
+    rights: Rights,
+    /// Whose mailbox it is, and what it was called when it was opened.
+    named: (AccountId, MailboxPath),
     /// The change up to which the client has been told all.
     given: ModSeq,
     /// The feed has more than what was read.
@@ -75,18 +79,32 @@ impl<S: Store> Open<S> {
         cursor: Cursor,
         read_only: bool,
         watch: S::Watch,
+        (account, named): (AccountId, Mailbox),
     ) -> Self {
         Self {
             store,
             mailbox,
+            rights: named.rights,
+            named: (account, named.path),
             given: cursor.mod_seq(),
             cursor,
             behind: false,
-            rights: Rights::ALL,
             read_only,
             watch,
             news: News::default(),
         }
+    }
+
+    /// What the session may do now: others can take a right away while the mailbox is open. A mailbox that has another name
+    /// since, or cannot be asked for, has the rights that it had.
+    pub(super) async fn rights(&mut self) -> Rights {
+        let (account, path) = &self.named;
+        if let Ok(now) = self.store.mailbox(*account, path).await {
+            if now.id == self.mailbox {
+                self.rights = now.rights;
+            }
+        }
+        self.rights
     }
 
     /// Reads the feed to its end. `own` are changes of this session, of which the client needs not be told:

@@ -61,7 +61,7 @@ impl<S: Store> ImapSession<S> {
         let target = self.user.target(target).await?;
         let open = self.opened()?;
         if how == How::Move {
-            rights::check(open.rights, Rights::DELETE_MESSAGES | Rights::EXPUNGE)?;
+            rights::check(open.rights().await, Rights::DELETE_MESSAGES | Rights::EXPUNGE)?;
         }
         let copied = open.store.copy(open.mailbox, &uids.into(), target.id, how).await.map_err(try_create)?;
         if let Some(others) = &mut self.others {
@@ -176,9 +176,8 @@ impl<S: Store> Session for ImapSession<S> {
         let opened = self.user.store.open(mailbox, None).await?;
         let first_recent = self.user.store.recent(mailbox, opened.cursor.uid_next(), !read_only).await?;
         let flags: FlagSet = Selected::system_flags().iter().chain(opened.keywords.iter()).cloned().collect();
-        let mut open = Open::new(self.user.store.clone(), mailbox, opened.cursor, read_only, watch);
-        open.rights = rights;
-        self.open = Some(open);
+        let (store, named) = (self.user.store.clone(), (self.user.account, named));
+        self.open = Some(Open::new(store, mailbox, opened.cursor, read_only, watch, named));
         let uids: Vec<Uid> = opened.uids.iter().collect();
         let mut selected = Selected::new(opened.mailbox.uid_validity, opened.mailbox.uid_next, uids);
         selected.recent = opened.uids.difference(&Uids::below(first_recent)).iter().collect();
@@ -293,7 +292,7 @@ impl<S: Store> Session for ImapSession<S> {
     ) -> Result<Option<Appended>, Refusal> {
         check(&message.flags)?;
         let open = self.opened()?;
-        rights::check(open.rights, Rights::DELETE_MESSAGES | Rights::EXPUNGE)?;
+        rights::check(open.rights().await, Rights::DELETE_MESSAGES | Rights::EXPUNGE)?;
         let from = open.mailbox;
         let mailbox = self.user.target(mailbox).await?;
         let (store, account) = (&self.user.store, self.user.account);

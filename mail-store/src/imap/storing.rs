@@ -22,7 +22,8 @@ impl<S: Store> Open<S> {
         uids: &[Uid],
         options: &StoreOptions,
     ) -> Result<Vec<Stored>, Refusal> {
-        let flags = rights::stored(&options.flags, options.action == StoreAction::Replace, self.rights)?;
+        let replaces = options.action == StoreAction::Replace;
+        let flags = rights::stored(&options.flags, replaces, self.rights().await)?;
         let uids = Uids::from(uids);
         let mut change = FlagChange::new(options.action, flags).seen(self.cursor.mod_seq());
         change.unchanged_since = options.unchanged_since;
@@ -56,7 +57,7 @@ impl<S: Store> Open<S> {
         uids: &[Uid],
         options: &LabelOptions,
     ) -> Result<Vec<Labelled>, Refusal> {
-        rights::check(self.rights, Rights::WRITE)?;
+        rights::check(self.rights().await, Rights::WRITE)?;
         let uids = Uids::from(uids);
         let mut change = LabelChange::new(options.action, options.labels.clone()).seen(self.cursor.mod_seq());
         change.unchanged_since = options.unchanged_since;
@@ -79,7 +80,7 @@ impl<S: Store> Open<S> {
 
     /// EXPUNGE: of all messages that the client knows, or `only` of these. Gives those that are gone.
     pub(super) async fn expunge(&mut self, only: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
-        rights::check(self.rights, Rights::EXPUNGE)?;
+        rights::check(self.rights().await, Rights::EXPUNGE)?;
         let known = Uids::below(self.cursor.uid_next());
         let named = only.map_or_else(|| known.clone(), Uids::from);
         let Some(set) = named.to_known() else { return Ok(Vec::new()) };
