@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use mailwire_core::Channel;
 use mailwire_transport::{
-    Stream,
+    Endpoint, Security, Stream,
     sasl::Authenticator,
     smtp::{
-        Server,
-        proto::{Mail, Rcpt, Reply, ReplyCode},
+        self, Outcome, Server,
+        proto::{
+            Capability, Command, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode,
+            extensions::burl::{Burl, MessageUrl, UrlSources},
+        },
         server::{Body, BodyError, Client, Service, Session, Transaction},
     },
 };
@@ -63,6 +66,55 @@ impl Session for Recorder {
         self.0.lock().unwrap().push((client.clone(), transaction.clone(), text));
         Ok(reply(250, "2.0.0 Ok"))
     }
+
+    async fn burl(&mut self, client: &Client, transaction: &Transaction, url: &MessageUrl) -> Reply {
+        if url.host() != "imap.example.com" {
+            return reply(554, "5.7.8 URL resolution requires trust relationship");
+        }
+        self.0.lock().unwrap().push((client.clone(), transaction.clone(), url.to_string()));
+        reply(250, "2.5.0 Ok")
+    }
+}
+
+/// RFC 4468: the application fetches it.
+#[tokio::test]
+async fn a_message_that_the_server_fetches() {
+    let recorder = Recorder::default();
+    let server = Server::new(recorder.clone(), Host::try_from("mx.example").unwrap());
+    let server = server.with_extension(Capability::Burl(UrlSources::new("imap").unwrap())).unwrap();
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let endpoint = Endpoint::tcp("mx.example", 1, Security::plaintext_without_encryption());
+    let url = |host: &str| {
+        MessageUrl::new(format!("imap://a@{host}/x/;uid=1;urlauth=submit+a:internal:0")).unwrap()
+    };
+    let talk = async {
+        let mut client =
+            smtp::Client::over(Stream::other(theirs), endpoint, smtp::Config::anonymous()).await.unwrap();
+        for (burl, code) in
+            [(Burl::new(url("imap.example.com")), None), (Burl::new(url("imap.example.org")), Some("5.7.8"))]
+        {
+            client.call(Mail::new(Mailbox::try_from("a@b.example").unwrap()).into()).await.unwrap();
+            client.call(Rcpt::new(Mailbox::try_from("c@d.example").unwrap()).into()).await.unwrap();
+            let answer = client.call(Command::Burl(burl)).await;
+            let refused = answer.as_ref().err().and_then(|error| error.refused()?.code.clone());
+            assert_eq!(refused.as_ref().and_then(|code| code.as_str()), code);
+            let outcome = if code.is_none() { Outcome::Accepted } else { Outcome::Refused };
+            assert_eq!(client.outcome(), outcome);
+            client.rset().await.unwrap();
+        }
+        // Messages of several parts are put together by a machine's owner.
+        let part = Burl::new(url("imap.example.com")).with_last(false);
+        assert!(client.call(Command::Burl(part)).await.is_err() && client.is_usable());
+        client.quit().await.unwrap();
+    };
+    let (served, ()) = tokio::join!(server.serve_stream(Stream::other(ours), Channel::Clear), talk);
+    served.unwrap();
+    let told = recorder.0.lock().unwrap();
+    let [(_, transaction, fetched)] = &told[..] else { unreachable!("{told:?}") };
+    assert_eq!((transaction.recipients.len(), &**fetched), (1, url("imap.example.com").as_str()));
+    let part = url("imap.example.com");
+    let begun = format!("EHLO x.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBURL {part}\r\nQUIT\r\n");
+    assert!(self::talk(&server, &begun).await.contains("\r\n554 5.6.6 "));
 }
 
 /// What the server says to a client that says all of `input` at once.

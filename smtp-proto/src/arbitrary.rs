@@ -9,7 +9,10 @@ use crate::{
     AddressLiteral, Argument, Auth, BodyType, Capabilities, Capability, Command, Domain, EhloName,
     ForwardPath, Host, Keyword, Mail, Mailbox, OtherCapability, Parameter, ParameterValue, Query, Rcpt,
     Reply, ReplyCode, ReversePath, Submitter, Verb,
-    extensions::{Rare, deliver_by::DeliverByParam, priority::PriorityProfile, xclient::AttributeNames},
+    extensions::{
+        Rare, burl::UrlSources, deliver_by::DeliverByParam, priority::PriorityProfile,
+        xclient::AttributeNames,
+    },
 };
 
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -138,7 +141,7 @@ arbitrary!(Mail, |u| Ok(Self {
     rare: u.arbitrary()?,
 }));
 arbitrary!(Rcpt, |u| Ok(Self { to: u.arbitrary()?, rare: u.arbitrary()? }));
-arbitrary!(Command, |u| Ok(match u.int_in_range(0..=22)? {
+arbitrary!(Command, |u| Ok(match u.int_in_range(0..=23)? {
     0 => Self::Ehlo(u.arbitrary()?),
     1 => Self::Helo(u.arbitrary()?),
     2 => Self::Lhlo(u.arbitrary()?),
@@ -160,6 +163,7 @@ arbitrary!(Command, |u| Ok(match u.int_in_range(0..=22)? {
     19 => Self::Xclient(u.arbitrary()?),
     20 => Self::Xforward(u.arbitrary()?),
     21 => Self::Atrn(u.arbitrary()?),
+    22 => Self::Burl(u.arbitrary()?),
     14 => Self::Bdat { size: u.int_in_range(0..=i64::MAX as u64)?, last: u.arbitrary()? },
     _ => Self::Other { verb: u.arbitrary()?, argument: u.arbitrary()? },
 }));
@@ -203,6 +207,7 @@ arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=19)? {
         .choose(&[
             Self::Atrn,
             Self::PipeConnect,
+            Self::Burl(valid(UrlSources::new("imap"))?),
             Self::Checkpoint,
             Self::ClientId,
             Self::Etrn,

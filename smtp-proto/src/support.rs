@@ -72,8 +72,9 @@ mailwire_core::support_table! {
     3 "RRVS" in "RFC 7293": Whole Whole
         "mail for who had an address at a time; a server offers it if its store knows since when; the header field of the same name is not read"
         ["smtp-proto/tests/parameters.rs::recipients_of_old", "mail-store/tests/smtp_reports.rs::mail_for_an_owner_of_before_is_refused"]
-    3 "BURL" in "RFC 4468": Nothing Nothing
-        "messages that a server fetches by IMAP; neither sent nor taken" []
+    3 "BURL" in "RFC 4468": Whole Values
+        "messages that a server fetches by IMAP; the fetching is the application's"
+        ["smtp-proto/tests/burl.rs::a_message_of_several_parts", "mail-transport/tests/smtp_server.rs::a_message_that_the_server_fetches"]
     3 "ETRN" in "RFC 1985": Whole Values
         "starting a queue; the queue is the application's, and a store has none"
         ["smtp-proto/tests/further_commands.rs::etrn_names_a_host_a_domain_or_a_queue", "mail-transport/tests/smtp_server.rs::a_queue_is_started_where_the_application_says_so"]
@@ -93,7 +94,7 @@ mailwire_core::support_table! {
         "converting messages; what is converted is the application's"
         ["smtp-proto/tests/parameters.rs::rare_ones"]
     4 "CHECKPOINT" in "RFC 1845": Values Nothing
-        "transactions that go on after a cut; neither machine handles the reply 355, so it is not sent or offered"
+        "transactions that go on after a cut; experimental, and no server in use offers it: for 355 a client would have to keep each message over connections, and a server parts of it, so it is neither sent nor offered"
         ["smtp-proto/tests/parameters.rs::rare_ones"]
     4 "PRDR" in "draft-hall-prdr": Whole Whole
         "an answer for each recipient in SMTP"

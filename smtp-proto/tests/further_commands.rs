@@ -147,7 +147,7 @@ fn what_is_not_offered_is_not_sent() {
         let refused = none.send(command).unwrap_err();
         assert!(matches!(refused.reason, Misuse::NotOffered(_)), "{:?}: {}", refused.message, refused.reason);
     }
-    for verb in ["SEND", "SOML", "SAML", "TURN", "ATRN", "BURL"] {
+    for verb in ["SEND", "SOML", "SAML", "TURN", "ATRN"] {
         let Ok(verb) = Verb::try_from(verb) else { continue };
         let refused = none.send(Command::Other { verb, argument: None }).unwrap_err();
         assert!(matches!(refused.reason, Misuse::WrongState(_)), "{}", refused.reason);

@@ -43,8 +43,11 @@ fn a_server_can_offer_what_it_has() {
         for capability in capabilities(extension) {
             // Of the connection: the machine offers these by itself.
             let by_itself = matches!(capability, Capability::StartTls | Capability::Auth(_));
-            let with =
-                if capability == Capability::BinaryMime { vec![Capability::Chunking] } else { Vec::new() };
+            let with = match capability {
+                Capability::BinaryMime => vec![Capability::Chunking],
+                Capability::Burl(_) => vec![Capability::EightBitMime],
+                _ => Vec::new(),
+            };
             let mut config = server::Config::new("mx.example".try_into().unwrap(), Channel::Tls);
             let taken = config.set_capabilities(with.into_iter().chain([capability.clone()]));
             if !matches!(capability, Capability::Other(_)) {

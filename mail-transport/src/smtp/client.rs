@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mailwire_core::{Channel, Text, Ticket, escape_ascii, setters};
+use mailwire_core::{Channel, Misuse, Text, Ticket, WrongState, escape_ascii, setters};
 use mailwire_smtp::{
     AddressLiteral, Argument, Auth, Capabilities, Capability, Command, Domain, EhloName, Host, Limits, Query,
     Reply, ReplyCode,
@@ -486,13 +486,17 @@ impl Client {
     }
 
     /// Sends a command and waits for its reply. `MAIL`, `RCPT` and `DATA` are
-    /// [`send`](Self::send)'s; a success of any other command is a reply of 2yz.
+    /// [`send`](Self::send)'s; a success of any other command is a reply of 2yz. After MAIL and RCPT, BURL has the server fetch
+    /// the message ([RFC 4468](https://www.rfc-editor.org/rfc/rfc4468)).
     ///
     /// # Errors
     ///
     /// The command is refused, by the machine or by the server.
     pub async fn call(&mut self, command: Command) -> Result<Reply> {
         self.finish_dropped().await?;
+        if matches!(&command, Command::Burl(part) if !part.last) {
+            return Err(Misuse::WrongState(WrongState::Unsupported("BURL without LAST")).into());
+        }
         let begins = matches!(command, Command::Mail(_));
         self.altered |= !leaves_the_session(&command);
         let (sent, name) = self.put(command)?;

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     ParseContext, Reply, ReplyCode,
     extensions::{
-        deliver_by::DeliverByParam, future_release::FutureRelease, limits::SessionLimits, read_offered,
+        burl::UrlSources, deliver_by::DeliverByParam, future_release::FutureRelease, limits::SessionLimits,
+        read_offered,
     },
     reply::write_line,
     types::Keyword,
@@ -143,6 +144,16 @@ impl Capabilities {
     pub fn limits(&self) -> Option<SessionLimits> {
         self.find(Extension::Limits, |capability| match capability {
             Capability::Limits(limits) => Some(limits),
+            _ => None,
+        })
+    }
+
+    /// From where the server fetches messages, if BURL is offered ([RFC 4468 section
+    /// 3.3](https://www.rfc-editor.org/rfc/rfc4468#section-3.3)).
+    #[must_use]
+    pub fn burl(&self) -> Option<UrlSources> {
+        self.find(Extension::Burl, |capability| match capability {
+            Capability::Burl(sources) => Some(sources),
             _ => None,
         })
     }

@@ -14,7 +14,7 @@ use mailwire_core::{
 pub use self::list::{Capabilities, CapabilitiesIter};
 use crate::{
     extensions::{
-        deliver_by::DeliverByParam, future_release::FutureRelease, limits::SessionLimits,
+        burl::UrlSources, deliver_by::DeliverByParam, future_release::FutureRelease, limits::SessionLimits,
         no_soliciting::SolicitationKeywords, priority::PriorityProfile, write_offered,
         xclient::AttributeNames,
     },
@@ -69,6 +69,9 @@ pub enum Capability {
     /// ATRN: the client can ask for its mail over the same connection, in which the roles change then ([RFC
     /// 2645](https://www.rfc-editor.org/rfc/rfc2645)).
     Atrn,
+    /// BURL: the server fetches messages from these sources ([RFC 4468 section
+    /// 3.3](https://www.rfc-editor.org/rfc/rfc4468#section-3.3)).
+    Burl(UrlSources),
     /// CHECKPOINT: a transaction whose connection was cut can go on ([RFC 1845 section
     /// 2](https://www.rfc-editor.org/rfc/rfc1845#section-2)).
     Checkpoint,
@@ -209,6 +212,7 @@ keywords! {
         Atrn = "ATRN",
         Auth = "AUTH",
         BinaryMime = "BINARYMIME",
+        Burl = "BURL",
         Chunking = "CHUNKING",
         Checkpoint = "CHECKPOINT",
         ClientId = "CLIENTID",
@@ -321,7 +325,8 @@ impl Extension {
     const fn is_valued(self) -> bool {
         matches!(
             self,
-            Self::DeliverBy
+            Self::Burl
+                | Self::DeliverBy
                 | Self::FutureRelease
                 | Self::Limits
                 | Self::MtPriority
@@ -363,7 +368,8 @@ impl Extension {
             Self::Submitter => Capability::Submitter,
             Self::Verb => Capability::Verb,
             Self::XrcptForward => Capability::XrcptForward,
-            Self::DeliverBy
+            Self::Burl
+            | Self::DeliverBy
             | Self::FutureRelease
             | Self::Limits
             | Self::MtPriority

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Command,
     command::{Effect, Rules},
+    extensions::burl::Burl,
 };
 
 /// So many chunks may wait for their replies: a server that does not read while it writes these has no reason to
@@ -30,12 +31,27 @@ impl Machine {
         }
         let chunk = self.mend_chunk(chunk, last);
         let command = Command::Bdat { size: chunk.len() as u64, last };
+        Ok(self.give_part(command, chunk, last))
+    }
+
+    /// Takes a part of a message that the server fetches: it has no bytes here.
+    pub(super) fn give_burl(&mut self, burl: Burl) -> Ticket {
+        if self.session.given != Given::Chunks {
+            // What is looked for in the chunks that may follow.
+            let _ = self.check_chunk(&Bytes::new(), false);
+            self.mend_chunk(Bytes::new(), false);
+        }
+        let last = burl.last;
+        self.give_part(Command::Burl(burl), Bytes::new(), last)
+    }
+
+    fn give_part(&mut self, command: Command, chunk: Bytes, last: bool) -> Ticket {
         let ticket = self.tickets.issue();
         self.session.given = if last { Given::Whole } else { Given::Chunks };
         self.session.queue.push_back(Queued { ticket, command });
         self.session.chunks.push_back(chunk);
         self.flush();
-        Ok(ticket)
+        ticket
     }
 
     /// Looks for what may not stand in a message that is not BINARYMIME.
@@ -85,7 +101,11 @@ impl Machine {
     pub(super) fn chunk_may_go(&mut self) -> bool {
         loop {
             let session = &mut self.session;
-            let Some(&Queued { ticket, command: Command::Bdat { last, .. } }) = session.queue.front() else {
+            let Some((ticket, last)) = session
+                .queue
+                .front()
+                .and_then(|first| Some((first.ticket, first.command.part_of_message()?)))
+            else {
                 return true;
             };
             if !session.awaits_chunks_alone() {

@@ -169,7 +169,7 @@ impl Connection {
     ///
     /// Hands the command back: before [`Event::Capabilities`]; a parameter, mechanism or address that
     /// the server does not offer support of; a mechanism that shows the secret, without TLS; a raw
-    /// BURL, XCLIENT, TURN or the like, which would change what the bytes or the session after it are; BDAT, which is
+    /// XEXCH50, TURN or the like, which would change what the bytes or the session after it are; BDAT, which is
     /// [`send_chunk`](Self::send_chunk)'s; a command of a transaction after a refused chunk, before RSET; too many
     /// commands waiting.
     #[allow(clippy::result_large_err)] // The command is handed back.
@@ -179,6 +179,9 @@ impl Connection {
         }
         if let Err(reason) = self.0.permits(&command) {
             return Err(SendError::new(reason, command));
+        }
+        if let Command::Burl(burl) = command {
+            return Ok(self.0.give_burl(burl));
         }
         self.0.session.begin(&command);
         if matches!(command, Command::Quit) {

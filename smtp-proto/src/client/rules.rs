@@ -11,7 +11,7 @@ use crate::{
     Auth, BodyType, Command, Mail, MailParameters, Rcpt, Reply,
     capability::Extension,
     command::{Effect, Foreign, Rules},
-    extensions::xclient::Attributes,
+    extensions::{burl::Burl, xclient::Attributes},
 };
 
 const CHUNKED: Result<(), Misuse> = Err(Misuse::WrongState(WrongState::Chunked));
@@ -70,15 +70,33 @@ impl Session {
             }
             Command::Xforward(attributes) => self.permits_attributes(attributes, Extension::Xforward),
             Command::Data if self.binary || matches!(self.given, Given::Chunks | Given::Whole) => CHUNKED,
-            Command::Bdat { .. } => match self.given {
-                Given::Nothing | Given::Chunks => Ok(()),
-                Given::Data => CHUNKED,
-                Given::Whole => Err(Misuse::WrongState(WrongState::NothingDue("chunk"))),
-            },
+            Command::Bdat { .. } => self.permits_part(),
+            Command::Burl(burl) => self.permits_part().and_then(|()| self.permits_burl(burl)),
             Command::Other { verb, .. } if Foreign::of(verb.as_bytes()).is_some() => {
                 Err(Misuse::WrongState(WrongState::OwnCall))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Whether a part of a message, by BDAT or BURL, can come now.
+    fn permits_part(&self) -> Result<(), Misuse> {
+        match self.given {
+            Given::Nothing | Given::Chunks => Ok(()),
+            Given::Data => CHUNKED,
+            Given::Whole => Err(Misuse::WrongState(WrongState::NothingDue("chunk"))),
+        }
+    }
+
+    /// RFC 4468 section 3.2: several parts need CHUNKING; section 3.3: the server says from where it fetches.
+    #[cold]
+    fn permits_burl(&self, burl: &Burl) -> Result<(), Misuse> {
+        if !burl.last || self.given == Given::Chunks {
+            self.check_offered([Extension::Chunking].into_iter())?;
+        }
+        match self.capabilities.burl() {
+            Some(sources) if sources.permits(&burl.url) => Ok(()),
+            _ => Err(Misuse::NotOffered(NotOffered::Value("BURL"))),
         }
     }
 

@@ -55,7 +55,7 @@ impl Machine {
                 _ => self.write(|out| command.write(out)),
             };
             let rules = command.rules();
-            if let Command::Bdat { last, .. } = command {
+            if let Some(last) = command.part_of_message() {
                 self.write_chunk(ticket, rules, last);
                 continue;
             }

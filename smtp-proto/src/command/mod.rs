@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use mailwire_core::{Secret, from_variants, sasl::Mechanism, setters};
 
 use crate::extensions::{
-    MailParameters, Rare, RcptParameters, client_id::ClientId, etrn::Node, xclient::Attributes,
+    MailParameters, Rare, RcptParameters, burl::Burl, client_id::ClientId, etrn::Node, xclient::Attributes,
 };
 use crate::types::{Argument, BodyType, Domain, EhloName, ForwardPath, Query, ReversePath, Submitter, Verb};
 
@@ -66,6 +66,9 @@ pub enum Command {
         /// LAST: the message ends with this chunk.
         last: bool,
     },
+    /// BURL: asks the server to fetch the message, or a part of it ([RFC 4468 section
+    /// 3.2](https://www.rfc-editor.org/rfc/rfc4468#section-3.2)).
+    Burl(Burl),
     /// RSET: gives up the transaction, if there is one ([RFC 5321 section
     /// 4.1.1.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.5)).
     Rset,
@@ -268,6 +271,14 @@ impl Command {
         match self {
             Self::Other { verb, .. } => verb.as_str(),
             known => known.known_name().unwrap_or_default(),
+        }
+    }
+
+    /// If it is a part of a message, whether the message ends with it.
+    pub(crate) const fn part_of_message(&self) -> Option<bool> {
+        match self {
+            Self::Bdat { last, .. } | Self::Burl(Burl { last, .. }) => Some(*last),
+            _ => None,
         }
     }
 

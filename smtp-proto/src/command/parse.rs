@@ -8,7 +8,7 @@ use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, sasl, sasl::Me
 use super::{Auth, Command, Mail, Name, Rcpt};
 use crate::{
     ParseContext, deviation,
-    extensions::{client_id::ClientId, etrn::Node, xclient::Attributes},
+    extensions::{burl::Burl, client_id::ClientId, etrn::Node, xclient::Attributes},
     types::{
         Argument, BodyType, Domain, EhloName, ForwardPath, Keyword, Query, ReversePath, Submitter, Verb,
         read_domain,
@@ -47,6 +47,7 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         Name::Helo => Command::Helo(ehlo_name(cursor)?),
         Name::Lhlo => Command::Lhlo(ehlo_name(cursor)?),
         Name::Bdat => bdat(cursor)?,
+        Name::Burl => burl(cursor)?,
         Name::Data => plain(cursor, Command::Data)?,
         Name::Rset => plain(cursor, Command::Rset)?,
         Name::Quit => plain(cursor, Command::Quit)?,
@@ -282,12 +283,23 @@ fn bdat(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     if size > i64::MAX as u64 {
         return Err(ParseError::new(start, "number too large"));
     }
+    Ok(Command::Bdat { size, last: end_marker(cursor)? })
+}
+
+/// The mark of the last part of a message, if it is there.
+fn end_marker(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
     let last = !at_line_end(cursor);
     if last {
         space(cursor)?;
         cursor.expect_ignore_case("LAST", "expected LAST or the end of the line")?;
     }
-    Ok(Command::Bdat { size, last })
+    Ok(last)
+}
+
+#[cold]
+fn burl(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    let url = after_space(cursor, Burl::read_url)?;
+    Ok(Command::Burl(Burl::new(url).with_last(end_marker(cursor)?)))
 }
 
 /// ```abnf

@@ -82,6 +82,7 @@ keywords! {
         Atrn = "ATRN",
         Auth = "AUTH",
         Bdat = "BDAT",
+        Burl = "BURL",
         ClientId = "CLIENTID",
         Data = "DATA",
         Ehlo = "EHLO",
@@ -110,7 +111,6 @@ keywords! {
     /// raw, a server does not hand them on (502). SEND, SOML, SAML and TURN are of RFC 821, and were given up by RFC 2821
     /// appendix F.
     pub(crate) enum Foreign {
-        Burl = "BURL",
         Saml = "SAML",
         Send = "SEND",
         Soml = "SOML",
@@ -136,6 +136,8 @@ impl Name {
             Name::Data => row(ValidIn::Recipients).does(Effect::Data),
             // RFC 3030 section 4.2 has several in a group.
             Name::Bdat => row(ValidIn::Chunk).needs(Extension::Chunking).groups().does(Effect::Bdat),
+            // RFC 4468 section 3.2.
+            Name::Burl => row(ValidIn::Chunk).needs(Extension::Burl).groups().does(Effect::Bdat),
             Name::Rset => any().groups().idle().does(Effect::Reset),
             Name::Noop => any().before_tls().idle(),
             Name::Vrfy | Name::Expn | Name::Help => any().idle(),
@@ -291,7 +293,7 @@ mod tests {
     #[test]
     fn groups() {
         let grouping: alloc::vec::Vec<_> = Name::ALL.into_iter().filter(|name| name.rules().groups).collect();
-        assert_eq!(grouping, [Name::Bdat, Name::Mail, Name::Rcpt, Name::Rset]);
+        assert_eq!(grouping, [Name::Bdat, Name::Burl, Name::Mail, Name::Rcpt, Name::Rset]);
     }
 
     /// RFC 3207 section 4: NOOP, EHLO, STARTTLS and QUIT.

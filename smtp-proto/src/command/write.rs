@@ -17,6 +17,10 @@ impl Command {
             Self::Lhlo(name) => with_argument(out, *b"LHLO ", name.as_bytes()),
             Self::Data => out.extend_from_slice(b"DATA"),
             Self::Bdat { size, last } => write_bdat(*size, *last, out),
+            Self::Burl(burl) => {
+                out.extend_from_slice(b"BURL ");
+                burl.write(out);
+            }
             Self::Rset => out.extend_from_slice(b"RSET"),
             Self::Quit => out.extend_from_slice(b"QUIT"),
             Self::StartTls => out.extend_from_slice(b"STARTTLS"),

@@ -6,6 +6,7 @@
 // A parameter is one line in the two tables below, which make the structs, the readers, the writers and the setters of
 // them. A value has a type with a `Value` of its own.
 
+pub mod burl;
 pub mod checkpoint;
 pub mod client_id;
 pub mod deliver_by;
@@ -59,6 +60,7 @@ fn offered<T: Offered>(
 #[cold]
 pub(crate) fn read_offered(extension: Extension, parameters: &[u8]) -> Result<Capability, ParseError> {
     match extension {
+        Extension::Burl => offered(parameters, Capability::Burl),
         Extension::DeliverBy => offered(parameters, Capability::DeliverBy),
         Extension::FutureRelease => offered(parameters, Capability::FutureRelease),
         Extension::Limits => offered(parameters, Capability::Limits),
@@ -73,6 +75,7 @@ pub(crate) fn read_offered(extension: Extension, parameters: &[u8]) -> Result<Ca
 /// Appends what stands after the keyword, if anything does.
 pub(crate) fn write_offered(capability: &Capability, out: &mut Vec<u8>) {
     match capability {
+        Capability::Burl(offered) => offered.put(out),
         Capability::DeliverBy(offered) => offered.put(out),
         Capability::FutureRelease(offered) => offered.put(out),
         Capability::Limits(offered) => offered.put(out),

@@ -149,6 +149,38 @@ impl Machine {
         }
     }
 
+    /// The machine refuses a part of a message that comes by BURL.
+    #[cold]
+    pub(super) fn refuse_part(&mut self, command: Command, refusal: Refusal) -> Event {
+        let last = command.part_of_message().unwrap_or_default();
+        if !self.session.state.is_in_transaction() || refusal.bad {
+            return self.refused(command, Effect::Bdat, refusal);
+        }
+        let reply = refusal.reply;
+        self.fail_transaction(&reply, last);
+        Event::Refused { command, reply }
+    }
+
+    /// The application has answered BURL. What came of the message by BDAT is its own affair, unless the message fails.
+    pub(super) fn answer_part(&mut self, last: bool, reply: &Reply) {
+        self.current = None;
+        if reply.is_positive() {
+            match last {
+                true => self.session.end_transaction(),
+                false => self.session.state = Effect::Bdat.after(self.session.state),
+            }
+            self.write_reply(reply);
+            return;
+        }
+        let begun = self.session.transaction.chunk.take();
+        self.fail_transaction(reply, last);
+        self.close_if_unavailable(reply);
+        if let Some(chunk) = begun {
+            self.later = Some(Event::BodyRefused { ticket: chunk.ticket, reason: BodyRefusal::GivenUp });
+        }
+        self.moved = true;
+    }
+
     fn drop_next(&mut self, size: u64, last: bool, by: By) {
         self.current = Some(Current {
             ticket: self.tickets.issue(),

@@ -110,7 +110,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The machine cannot keep what one of them promises, such as BURL; BINARYMIME stands without CHUNKING; it offers
+    /// The machine cannot keep what one of them promises, such as CHECKPOINT; BINARYMIME stands without CHUNKING, or BURL without 8BITMIME; it offers
     /// one by itself; or its parameters (XVERP) would not get through, as the configuration is now. Nothing is changed.
     pub fn set_capabilities(
         &mut self,
@@ -123,6 +123,10 @@ impl Config {
         }
         if list.has(&Capability::BinaryMime) && !list.has(&Capability::Chunking) {
             return Err(Invalid::new("capability to be offered", 0, "BINARYMIME needs CHUNKING"));
+        }
+        // RFC 4468 section 4.
+        if list.burl().is_some() && !list.has(&Capability::EightBitMime) {
+            return Err(Invalid::new("capability to be offered", 0, "BURL needs 8BITMIME"));
         }
         self.capabilities = list;
         Ok(())
@@ -161,7 +165,6 @@ impl Config {
 keywords! {
     /// Extensions that are not known here, and whose promise somebody has to keep.
     enum Promise {
-        Burl = "BURL",
         Turn = "TURN",
         Xanonymoustls = "X-ANONYMOUSTLS",
         Xexch50 = "XEXCH50",
@@ -181,7 +184,7 @@ enum Needs {
 impl Promise {
     const fn needs(self) -> Needs {
         match self {
-            Self::Burl | Self::Turn | Self::Xanonymoustls | Self::Xexch50 | Self::Xexps => Needs::Machine,
+            Self::Turn | Self::Xanonymoustls | Self::Xexch50 | Self::Xexps => Needs::Machine,
             Self::Xverp => Needs::Parameters,
         }
     }

@@ -10,6 +10,7 @@
 //! | STARTTLS | [`accept_upgrade`](Connection::accept_upgrade), or a refusal by `reply` |
 //! | AUTH | [`send_auth`](mailwire_core::Connection::send_auth) with a challenge, or `reply` with 235 or a refusal |
 //! | XCLIENT | `reply`; after a positive one the machine greets the client anew, and the session is at its beginning |
+//! | BURL | `reply`, once what the URL leads to was fetched and put after what came of the message before; with `LAST` that is the answer to the message |
 //! | all others | `reply`; [`default_reply`] has one for each |
 //!
 //! Where CHUNKING is offered, a message can come in chunks ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)). The

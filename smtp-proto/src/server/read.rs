@@ -46,6 +46,7 @@ impl Machine {
                 return next;
             }
             Phase::Open | Phase::Refused => match &self.current {
+                None if self.later.is_some() => self.later.take(),
                 Some(Current { due: Due::Body(_), .. }) => self.receive_body(input),
                 Some(Current { due: Due::Chunk(_), .. }) => self.receive_chunk(input),
                 Some(Current { due: Due::RefusedChunk(_), .. }) => self.drop_chunk(input),
@@ -186,6 +187,9 @@ impl Machine {
             if let Command::Bdat { size, last } = command {
                 return self.refuse_chunk(size, last, refusal);
             }
+            if let Command::Burl(_) = command {
+                return Some(self.refuse_part(command, refusal));
+            }
             return Some(self.refused(command, rules.effect, refusal));
         }
         self.session.begin(&command, frame.len());
@@ -194,6 +198,10 @@ impl Machine {
         }
         if let Command::Bdat { size, last } = command {
             return self.begin_chunk(size, last, parsed.deviations);
+        }
+        if let Command::Burl(burl) = &command {
+            let due = Due::PartReply { last: burl.last };
+            return Some(self.ask(command, rules, due, parsed.deviations));
         }
         if rules.effect == Effect::StartTls {
             self.failed = refuse_injection("STARTTLS", input).err();

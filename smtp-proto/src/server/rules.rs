@@ -112,6 +112,8 @@ impl Machine {
             Command::Data if self.session.transaction.failed => sequence("Send RSET first"),
             Command::Data if self.session.transaction.binary => sequence("BINARYMIME needs BDAT"),
             Command::Bdat { size, .. } => self.permits_chunk(*size),
+            Command::Burl(_) if self.config.lmtp => unoffered(ReplyCode::NOT_IMPLEMENTED, 1, Extension::Burl),
+            Command::Burl(_) => self.permits_chunk(0),
             Command::Vrfy(query) | Command::Expn(query) => self.permits_query(query, command),
             Command::Xclient(attributes) => self.permits_attributes(attributes, Extension::Xclient),
             Command::Xforward(attributes) => self.permits_attributes(attributes, Extension::Xforward),
@@ -296,7 +298,9 @@ impl Machine {
         }
         let Some(current) = &self.current else { return Err(Misuse::UnknownTicket) };
         let known = match &current.due {
-            Due::Reply | Due::ChunkReply { .. } | Due::MessageReply => ticket == current.ticket,
+            Due::Reply | Due::ChunkReply { .. } | Due::PartReply { .. } | Due::MessageReply => {
+                ticket == current.ticket
+            }
             Due::RecipientReplies(replies) => ticket == current.ticket || replies.is_due(ticket),
             Due::Response | Due::Body(_) | Due::Chunk(_) | Due::RefusedChunk(_) => false,
         };

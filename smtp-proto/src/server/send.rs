@@ -50,6 +50,9 @@ impl Machine {
             }
             return;
         }
+        if let Due::PartReply { last } = current.due {
+            return self.answer_part(last, &reply);
+        }
         if let Due::ChunkReply { size, last } = current.due {
             self.current = None;
             return self.refuse_asked_chunk(size, last, reply);
@@ -198,6 +201,8 @@ pub fn default_reply(command: &Command) -> Reply {
         Name::Etrn => of(ReplyCode::CANNOT_QUEUE, 5, 0, "Unable to queue messages"),
         // The machine writes its greeting.
         Name::Xclient => Reply::new(ReplyCode::READY, ""),
+        // RFC 4468 section 5.
+        Name::Burl => of(ReplyCode::FAILED, 6, 6, "Message content not available"),
         Name::Quit => of(ReplyCode::CLOSING, 0, 0, "Goodbye"),
         Name::Data | Name::Bdat => of(ReplyCode::LOCAL_ERROR, 3, 0, "Not now"),
         Name::StartTls => of(ReplyCode::TEMPORARY_FAILURE, 7, 0, "TLS not available"),

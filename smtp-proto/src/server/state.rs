@@ -145,6 +145,8 @@ pub(super) enum Due {
     Response,
     /// The application's reply to BDAT, or what it grants.
     ChunkReply { size: u64, last: bool },
+    /// The application's reply to BURL, with which the message ends or does not.
+    PartReply { last: bool },
     /// The client's message.
     Body(Body),
     /// The client's message, by BDAT: a chunk of it.

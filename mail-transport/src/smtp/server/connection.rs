@@ -202,6 +202,10 @@ impl<S: Service> Conversation<'_, S> {
                 default_reply(&command)
             }
             Command::Data | Command::Bdat { .. } => return self.data(ticket).await,
+            Command::Burl(burl) if burl.last => match &self.transaction {
+                Some(transaction) => session.burl(client, transaction, &burl.url).await,
+                None => default_reply(&command),
+            },
             Command::StartTls => {
                 return Ok(self.driver.connection_mut().accept_upgrade(ticket)?);
             }
