@@ -2,6 +2,7 @@
 
 mod account;
 pub mod append;
+mod compose;
 mod download;
 mod folder;
 mod input;
@@ -16,6 +17,7 @@ pub mod sync;
 
 pub use self::{
     account::{AccountArguments, SecurityName},
+    compose::{compose, content_type},
     download::{Download, Failed},
     folder::{Folder, Kept, NewMessage, file_name},
     input::Input,

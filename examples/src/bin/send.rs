@@ -1,10 +1,12 @@
 //! Sends messages by SMTP, submission or LMTP.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Parser;
-use mailwire_examples::{AccountArguments, EXIT_STATUS, Input, Status, Tally, Usage, program, say, tell};
+use mailwire_examples::{
+    AccountArguments, EXIT_STATUS, Input, Status, Tally, Usage, compose, program, say, tell,
+};
 use mailwire_transport::{
     Protocol,
     smtp::{
@@ -22,10 +24,14 @@ use mailwire_transport::{
 /// are sent, so their size does not matter. Standard output has a line for each message and recipient that
 /// was accepted, standard error one for each that was not; neither stops the others.
 ///
+/// Without a FILE, a message is written of --subject, --body and --attach, from and to the addresses that are given.
+///
 /// Examples:
 ///   MAILWIRE_PASSWORD=... send --server mail.example.org --user anna --from anna@example.org \
 ///       --to bob@example.net message.eml
 ///   send --server localhost:24 --security plaintext --lmtp --from '' --to anna@localhost message.eml
+///   MAILWIRE_PASSWORD=... send --server mail.example.org --user anna --from anna@example.org \
+///       --to bob@example.net --subject Report --body Attached. --attach report.pdf
 #[derive(Parser)]
 #[command(version, verbatim_doc_comment, after_help = EXIT_STATUS)]
 struct Arguments {
@@ -55,8 +61,21 @@ struct Arguments {
     /// The name in EHLO
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// The subject of a message that is written here
+    #[arg(long, value_name = "TEXT")]
+    subject: Option<String>,
+    /// The text of a message that is written here; `-` reads it from standard input
+    #[arg(long, value_name = "TEXT")]
+    body: Option<String>,
+    /// A file that goes with a message that is written here, with the content type that its name tells; may be given
+    /// several times
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
     /// The messages
-    #[arg(required = true)]
+    #[arg(
+        required_unless_present_any = ["subject", "body", "attach"],
+        conflicts_with_all = ["subject", "body", "attach"]
+    )]
     files: Vec<PathBuf>,
 }
 
@@ -89,6 +108,9 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     let envelope = arguments.envelope()?;
+    if arguments.files.is_empty() {
+        return compose_and_send(arguments, &envelope, tally).await;
+    }
     let mut client = None;
     for (index, path) in arguments.files.iter().enumerate() {
         let name = path.display().to_string();
@@ -124,12 +146,43 @@ async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
         }
     }
     if let Some(client) = client {
-        // All is said: how the session ends changes nothing.
-        if let Err(error) = client.quit().await {
-            tell(format_args!("the end of the session: {error}"));
-        }
+        leave(client).await;
     }
     Ok(())
+}
+
+/// Sends a message that is written here.
+async fn compose_and_send(arguments: &Arguments, envelope: &Envelope, tally: &mut Tally) -> Result<()> {
+    let from = match arguments.from.as_str() {
+        "" => return Err(Usage("--from: a message that is written here is from somebody".into()).into()),
+        from => arguments.address("--from", from)?,
+    };
+    let to: Vec<String> =
+        arguments.to.iter().map(|to| arguments.address("--to", to)).collect::<Result<_>>()?;
+    let text = match arguments.body.as_deref().unwrap_or_default() {
+        "-" => io::read_to_string(io::stdin()).context("cannot read standard input")?,
+        text => text.to_owned(),
+    };
+    let subject = arguments.subject.as_deref().unwrap_or_default();
+    let message = compose(&from, to.iter().map(String::as_str), subject, &text, &arguments.attach).await?;
+    let mut client = arguments.connect().await?;
+    let name = arguments.subject.as_deref().unwrap_or("the message");
+    match client.send(envelope, message).await {
+        Ok(sent) => report(name, envelope, &sent, tally),
+        Err(error) => not_sent(name, &mut client, error, tally),
+    }
+    leave(client).await;
+    Ok(())
+}
+
+/// Ends the session. All is said: how it ends changes nothing.
+async fn leave(client: smtp::Client) {
+    if !client.is_usable() {
+        return;
+    }
+    if let Err(error) = client.quit().await {
+        tell(format_args!("the end of the session: {error}"));
+    }
 }
 
 /// Tells what became of a message that was accepted for some recipients.

@@ -34,7 +34,7 @@ fn examples(name: &str) -> Vec<Vec<String>> {
 #[test]
 fn all_examples_are_found() {
     let counts = PROGRAMS.map(|name| examples(name).len());
-    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0, 0, 1, 1, 2, 2]);
+    assert_eq!(counts, [2, 1, 3, 1, 0, 1, 0, 0, 0, 1, 1, 2, 2]);
 }
 
 #[test]
@@ -95,6 +95,10 @@ fn the_examples_of_the_clients_work() {
     // Mail for bob is not for anybody here.
     let words: Vec<String> = submission.iter().map(|word| word.replace("bob@", "anna@")).collect();
     world.run(&words, "submissions").expect(0, &[]);
+    world.folder.file("report.pdf", "%PDF");
+    let attached = &examples("send")[2];
+    let words: Vec<String> = attached.iter().map(|word| word.replace("bob@", "anna@")).collect();
+    world.run(&words, "submissions").expect(0, &[]);
     world.run(&examples("send")[1], "lmtp").expect(0, &[]);
     let blocking: Vec<String> =
         examples("blocking")[0].iter().map(|word| word.replace("bob@", "anna@")).collect();
@@ -102,13 +106,13 @@ fn the_examples_of_the_clients_work() {
 
     let listed = world.run(&examples("fetch")[0], "imaps");
     listed.expect(0, &[]);
-    assert_eq!(listed.out.lines().count(), 3);
+    assert_eq!(listed.out.lines().count(), 4);
     // The mailbox of the second one is not made by itself.
     let words: Vec<String> =
         examples("fetch")[1].iter().map(|word| word.replace("Archive", "INBOX")).collect();
     let fetched = world.run(&words, "imaps");
     fetched.expect(0, &[]);
-    assert!(fetched.out.starts_with("3 messages in mail"), "{}", fetched.out);
+    assert!(fetched.out.starts_with("4 messages in mail"), "{}", fetched.out);
     // One cannot be used: the mailboxes of this server are their owner's alone.
     let used = world.run(&examples("extensions")[0], "imaps");
     used.expect(1, &["extensions: ACL: the server refused SETACL"]);
@@ -117,7 +121,7 @@ fn the_examples_of_the_clients_work() {
     assert!(matches!(differs[..], [acl] if acl.starts_with("ACL ")), "{differs:?}");
     let synchronized = world.run(&examples("sync")[0], "imaps");
     synchronized.expect(0, &[]);
-    assert!(synchronized.out.starts_with("INBOX: 3 fetched, 0 stored"), "{}", synchronized.out);
+    assert!(synchronized.out.starts_with("INBOX: 4 fetched, 0 stored"), "{}", synchronized.out);
     let all = world.run(&examples("sync")[1], "imaps");
     all.expect(0, &[]);
     assert!(all.out.starts_with("INBOX: 0 fetched, 0 stored"), "{}", all.out);
@@ -132,11 +136,11 @@ fn the_examples_of_the_clients_work() {
             command.args(["--from-ca", "ca.pem", "--to-ca", "ca.pem"]).current_dir(world.folder.path()).run();
         migrated.expect(0, &[]);
         // Into itself: all of it is there.
-        assert!(migrated.out.contains("INBOX: 0 copied, 3 there already"), "{}", migrated.out);
+        assert!(migrated.out.contains("INBOX: 0 copied, 4 there already"), "{}", migrated.out);
     }
     let fetched = world.run(&examples("pop")[0], "pop3s");
     fetched.expect(0, &[]);
-    assert!(fetched.out.starts_with("3 messages in mail"), "{}", fetched.out);
+    assert!(fetched.out.starts_with("4 messages in mail"), "{}", fetched.out);
 }
 
 #[test]

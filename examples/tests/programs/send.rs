@@ -2,7 +2,7 @@ use std::{path::PathBuf, process::Command};
 
 use crate::{
     peer::{Answer::Usual, Peer, last, say},
-    run::{Run as _, TestFolder, client},
+    run::{Run as _, Serve, TestFolder, client, program},
 };
 
 /// `send` to these recipients, with files of its own.
@@ -186,4 +186,51 @@ fn a_message_that_was_sent_is_not_a_failure_to_be_repeated() {
     let child = command.args(files(&folder, 1)).stdout(full).stderr(std::process::Stdio::piped()).spawn();
     let ended = crate::run::Ended::from(child.unwrap().wait_with_output().unwrap());
     ended.expect(1, &["standard output"]);
+}
+
+/// The peer does not look at messages, the store does.
+#[test]
+fn a_message_is_written_with_attachments() {
+    let serve = Serve::start(&["submission", "imaps"], &[]);
+    let folder = TestFolder::new();
+    let authority = folder.file("ca.pem", &serve.authority);
+    let server = format!("127.0.0.1:{}", serve.port("submission"));
+    let sent = |words: &[&str]| {
+        let mut command = program("send");
+        command
+            .args(["--server", &server, "--security", "starttls", "--user", "anna", "--ca"])
+            .arg(&authority);
+        command.args(["--from", "anna@example.org", "--to", "anna@example.org"]).args(words);
+        command.current_dir(folder.path()).run()
+    };
+    folder.file("Übersicht 1.pdf", "%PDF-1.7\nbare line ends\n");
+    folder.file("notes.txt", "grüße\n");
+    let attached = ["--attach", "Übersicht 1.pdf", "--attach", "notes.txt"];
+    sent(&[&["--subject", "Grüße", "--body", "Hier ist es.\n"], &attached[..]].concat()).expect(0, &[]);
+    let mut fetch = program("fetch");
+    let server = format!("127.0.0.1:{}", serve.port("imaps"));
+    fetch.args(["--server", &server, "--user", "anna", "--ca"]).arg(&authority).arg("--output").arg("mail");
+    fetch.current_dir(folder.path()).run().expect(0, &[]);
+    let message = std::fs::read_to_string(folder.path().join("mail/1.eml")).unwrap();
+    for part in [
+        "From: <anna@example.org>\r\n",
+        "To: <anna@example.org>\r\n",
+        "Message-ID: <",
+        "@example.org>\r\n",
+        "Date: ",
+        "Hier ist es.",
+        "Content-Type: application/pdf",
+        "Content-Type: text/plain; charset=\"utf-8\"\r\nContent-Disposition: attachment; filename=\"notes.txt\"",
+        // Each byte as it is in the file.
+        "JVBERi0xLjcKYmFyZSBsaW5lIGVuZHMK",
+        "Z3LDvMOfZQo=",
+    ] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+
+    sent(&["--attach", "missing.pdf"]).expect(66, &["missing.pdf"]);
+    sent(&["--subject", "x", "notes.txt"]).expect(64, &["cannot be used with"]);
+    sent(&[]).expect(64, &["required"]);
+    let nobody = sent(&["--from", "", "--subject", "x"]);
+    nobody.expect(64, &[]);
 }
