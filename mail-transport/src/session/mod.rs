@@ -247,7 +247,8 @@ impl<C: Machine> Session<C> {
     pub(crate) fn look(&mut self, mut unclaimed: impl FnMut(C::Event)) -> bool {
         /// What a server has to say while nobody asks is said in fewer events; the next call reads the rest.
         const MOST: usize = 1000;
-        if self.is_usable() && self.driver.look() {
+        // What came together with the last answer is there already.
+        if self.is_usable() && (self.driver.look() || self.driver.buffered() > 0) {
             let mut cx = Context::from_waker(Waker::noop());
             for _ in 0..MOST {
                 let Poll::Ready(Ok(Some(event))) = pin!(self.next()).poll(&mut cx) else { break };
