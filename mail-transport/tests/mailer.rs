@@ -308,6 +308,15 @@ async fn a_connection_that_the_server_has_closed_loses_no_message() {
     // Seen before anything is sent, and without a pause.
     assert_eq!((scripts.connections(), begun.elapsed()), (3, Duration::ZERO));
     scripts.finish().await;
+
+    // A goodbye that came together with the answer, and a server that does not close by itself.
+    let goodbye = [ACCEPTED, "S: 421 4.4.2 and that was it\nwait"].concat();
+    let scripts = Scripts::new([&*goodbye, ACCEPTED]);
+    let mailer = scripts.mailer(MailerOptions::new().with_attempts(1));
+    for _ in 0..2 {
+        let _ = send(&mailer).await.unwrap();
+    }
+    assert_eq!(scripts.connections(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -604,7 +613,7 @@ async fn a_session_that_is_somebody_elses_is_not_given_back() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_cannot_be_sent_has_no_outcome_of_another() {
     use smtp::{Config, Missing, Outcome};
-    let scripts = smtp_script(ACCEPTED);
+    let scripts = smtp_script(&ACCEPTED.repeat(2));
     let config = Config::anonymous().with_missing_smtp_utf8(Missing::Drop);
     let (outcomes, error) = peer::with(&scripts, async |stream| {
         let mut client = Client::over(stream, peer::endpoint(), config).await.unwrap();
@@ -612,9 +621,12 @@ async fn a_message_that_cannot_be_sent_has_no_outcome_of_another() {
         let first = client.outcome();
         let abroad = Envelope::new("ada@a.example", ["b\u{f6}b@b.example"]).unwrap();
         let error = client.send(&abroad, "Subject: x\r\n\r\nx\r\n").await.unwrap_err();
-        ((first, client.outcome()), error)
+        let second = client.outcome();
+        let _ = client.send(&envelope(), "Subject: x\r\n\r\nx\r\n").await.unwrap();
+        assert!(client.send_message("Subject: from nobody\r\n\r\nx\r\n").await.is_err());
+        ((first, second, client.outcome()), error)
     })
     .await;
     assert!(matches!(error, Error::Misuse(_)), "{error}");
-    assert_eq!(outcomes, (Outcome::Accepted, Outcome::NotSent));
+    assert_eq!(outcomes, (Outcome::Accepted, Outcome::NotSent, Outcome::NotSent));
 }

@@ -10,7 +10,7 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = Endpoint::new("mail.example.org", Protocol::Submission, Security::implicit_tls());
 //! let config = smtp::Config::login(Credentials::password("anna", "secret"));
-//! let pool = Pool::builder(Manager::<smtp::Client>::new(server, config)).max_size(4).build()?;
+//! let pool: Pool<Manager<smtp::Client>> = Pool::builder(Manager::new(server, config)).max_size(4).build()?;
 //! let mut client = pool.get().await?;
 //! let envelope = smtp::Envelope::new("anna@example.org", ["bob@example.net"])?;
 //! client.send(&envelope, "Subject: Hi\r\n\r\nHello, Bob.\r\n").await?;

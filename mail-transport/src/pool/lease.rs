@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     Pooled,
-    account::Account,
+    owner::Owner,
     state::{Found, History, Shared, end},
 };
 use crate::{CLIENT_TRACES, Error, Result};
@@ -37,7 +37,7 @@ pub struct Lease<C: Pooled> {
 /// The right to have a connection, counted until it is dropped.
 pub(crate) struct Slot<C: Pooled> {
     shared: Arc<Shared<C>>,
-    account: Arc<Account<C>>,
+    owner: Arc<Owner<C>>,
     _permits: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
 }
 
@@ -55,15 +55,15 @@ pub(crate) enum Wanted {
 
 impl<C: Pooled> Slot<C> {
     /// The right, if nobody has to be waited for.
-    pub(super) fn at_once(shared: &Arc<Shared<C>>, account: &Arc<Account<C>>) -> Option<Self> {
+    pub(super) fn at_once(shared: &Arc<Shared<C>>, owner: &Arc<Owner<C>>) -> Option<Self> {
         let now = |slots: &Arc<Semaphore>| slots.clone().try_acquire_owned().ok();
-        let own = match &account.slots {
+        let own = match &owner.slots {
             Some(slots) => Some(now(slots)?),
             None => None,
         };
         let any = now(&shared.slots)?;
-        let in_pace = account.pace.as_ref().is_none_or(super::pace::Pace::try_use);
-        in_pace.then(|| Self::new(shared, account, (own, any)))
+        let in_pace = owner.pace.as_ref().is_none_or(super::pace::Pace::try_use);
+        in_pace.then(|| Self::new(shared, owner, (own, any)))
     }
 
     /// The right, when it is this one's turn.
@@ -71,27 +71,27 @@ impl<C: Pooled> Slot<C> {
     /// # Errors
     ///
     /// The pool is closed.
-    pub(super) async fn in_turn(shared: &Arc<Shared<C>>, account: &Arc<Account<C>>) -> Result<Self> {
-        if let Some(pace) = &account.pace {
+    pub(super) async fn in_turn(shared: &Arc<Shared<C>>, owner: &Arc<Owner<C>>) -> Result<Self> {
+        if let Some(pace) = &owner.pace {
             pace.wait().await;
         }
         let wait =
             async |slots: &Arc<Semaphore>| slots.clone().acquire_owned().await.map_err(|_| Error::Closed);
-        let own = match &account.slots {
+        let own = match &owner.slots {
             Some(slots) => Some(wait(slots).await?),
             None => None,
         };
         let any = wait(&shared.slots).await?;
-        Ok(Self::new(shared, account, (own, any)))
+        Ok(Self::new(shared, owner, (own, any)))
     }
 
     fn new(
         shared: &Arc<Shared<C>>,
-        account: &Arc<Account<C>>,
+        owner: &Arc<Owner<C>>,
         permits: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
     ) -> Self {
         shared.taken();
-        Self { shared: shared.clone(), account: account.clone(), _permits: permits }
+        Self { shared: shared.clone(), owner: owner.clone(), _permits: permits }
     }
 
     /// Gives a connection: one that is kept and alive, or a new one.
@@ -102,7 +102,7 @@ impl<C: Pooled> Slot<C> {
     pub(crate) async fn lease(self, mut wanted: Wanted) -> Result<Lease<C>> {
         let options = &self.shared.options;
         loop {
-            match self.shared.find(&self.account, wanted == Wanted::Fresh) {
+            match self.shared.find(&self.owner, wanted == Wanted::Fresh) {
                 Found::Kept(idle) => {
                     let History { made, uses } = idle.history;
                     let ask = wanted != Wanted::Any || idle.unused() >= options.ask_after;
@@ -126,7 +126,7 @@ impl<C: Pooled> Slot<C> {
                         Some(other) if wanted != Wanted::Fresh => end(other.client).await,
                         _ => {}
                     }
-                    let mut client = self.account.connect().await?;
+                    let mut client = self.owner.connect().await?;
                     client.settle();
                     let client = Arc::new(AsyncMutex::new(client)).lock_owned().await;
                     let history = History { made: Instant::now(), uses: 1 };
@@ -166,12 +166,12 @@ impl<C: Pooled> Drop for Lease<C> {
     fn drop(&mut self) {
         // What panicked may have left anything.
         if self.discarded || std::thread::panicking() || !self.client.is_reusable() {
-            tracing::debug!(target: CLIENT_TRACES, server = self.slot.account.server(), "not kept");
+            tracing::debug!(target: CLIENT_TRACES, server = self.slot.owner.server(), "not kept");
             return;
         }
         let (client, slot) = (OwnedMutexGuard::mutex(&self.client), &self.slot);
-        let kept = self.history.permits(&slot.shared.options)
-            && slot.shared.keep(client, &slot.account, self.history);
+        let kept =
+            self.history.permits(&slot.shared.options) && slot.shared.keep(client, &slot.owner, self.history);
         if kept {
             return;
         }

@@ -40,23 +40,23 @@
 //! not before ([RFC 1939 sections 4 to 6](https://www.rfc-editor.org/rfc/rfc1939#section-4)): a session that nobody uses keeps
 //! others out and what is new unseen. [`pop3::Client`](crate::pop3::Client) is connected for each visit.
 
-mod account;
 #[cfg(feature = "deadpool")]
 pub mod deadpool;
 mod lease;
 mod options;
+mod owner;
 mod pace;
 mod state;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 pub(crate) use self::lease::Wanted;
-use self::{account::Account, lease::Slot, state::Shared};
 pub use self::{
     lease::Lease,
     options::{PoolOptions, Rate},
 };
-use crate::{Endpoint, Error, Phase, Result};
+use self::{lease::Slot, owner::Owner, state::Shared};
+use crate::{Account, Endpoint, Error, Phase, Result};
 
 mod sealed {
     pub trait Sealed {}
@@ -70,7 +70,13 @@ mod sealed {
 /// A client whose connections can be kept in a [`Pool`]: that of SMTP and LMTP, and that of IMAP.
 pub trait Pooled: sealed::Sealed + Send + Sized + 'static {
     /// The configuration of a client, beyond what its endpoint says.
-    type Config: fmt::Debug + Clone + PartialEq + Send + Sync + 'static;
+    type Config: for<'a> TryFrom<&'a Account, Error = Error>
+        + fmt::Debug
+        + Clone
+        + PartialEq
+        + Send
+        + Sync
+        + 'static;
 
     /// The user who logs in, if the configuration says so.
     #[doc(hidden)]
@@ -156,7 +162,7 @@ pub(crate) use pooled;
 /// another one, with the same bounds over both.
 pub struct Pool<C: Pooled> {
     shared: Arc<Shared<C>>,
-    account: Arc<Account<C>>,
+    owner: Arc<Owner<C>>,
 }
 
 /// How many connections and calls there are: [`Pool::status`].
@@ -182,8 +188,19 @@ impl<C: Pooled> Pool<C> {
     #[must_use]
     pub fn with_options(endpoint: Endpoint, config: C::Config, options: PoolOptions) -> Self {
         let shared = Arc::new(Shared::new(options));
-        let account = shared.account(endpoint, config);
-        Self { shared, account }
+        let owner = shared.owner(endpoint, config);
+        Self { shared, owner }
+    }
+
+    /// A pool with the default options for clients of an [`Account`], or its URL. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// It is no URL of an account, or one of another protocol.
+    pub fn to(account: impl TryInto<Account, Error: Into<Error>>) -> Result<Self> {
+        let account = account.try_into().map_err(Into::into)?;
+        let config = C::Config::try_from(&account)?;
+        Ok(Self::new(account.into_endpoint(), config))
     }
 
     /// A pool of clients that `connect` makes: over a proxy, with extensions enabled, or, in tests, over a pipe. They must
@@ -212,8 +229,8 @@ impl<C: Pooled> Pool<C> {
     where
         F: Future<Output = Result<C>> + Send + 'static,
     {
-        let account = Arc::new(Account::from_connector(connect, &options));
-        Self { shared: Arc::new(Shared::new(options)), account }
+        let owner = Arc::new(Owner::from_connector(connect, &options));
+        Self { shared: Arc::new(Shared::new(options)), owner }
     }
 
     /// The pool for another account. Its connections are kept apart from those of any other, and count within the same
@@ -224,7 +241,7 @@ impl<C: Pooled> Pool<C> {
     /// application can call it for each request.
     #[must_use]
     pub fn for_account(&self, endpoint: Endpoint, config: C::Config) -> Self {
-        Self { shared: self.shared.clone(), account: self.shared.account(endpoint, config) }
+        Self { shared: self.shared.clone(), owner: self.shared.owner(endpoint, config) }
     }
 
     /// Gives a connection of this account: one that is there and alive, or a new one. Waits for its turn where all are in use;
@@ -248,23 +265,23 @@ impl<C: Pooled> Pool<C> {
 
     /// Waits for the right to have a connection.
     pub(crate) async fn turn(&self) -> Result<Slot<C>> {
-        let Self { shared, account } = self;
+        let Self { shared, owner } = self;
         if shared.is_closed() {
             return Err(Error::Closed);
         }
-        if let Some(slot) = Slot::at_once(shared, account) {
+        if let Some(slot) = Slot::at_once(shared, owner) {
             return Ok(slot);
         }
-        let server = || account.server();
+        let server = || owner.server();
         let waiting = shared.options.waiting;
-        let Ok(_place) = account.queue.try_acquire() else {
+        let Ok(_place) = owner.queue.try_acquire() else {
             return Err(Error::Busy { server: server(), waiting });
         };
         let after = shared.options.wait;
         tokio::select! {
             biased;
             () = shared.closed() => Err(Error::Closed),
-            slot = tokio::time::timeout(after, Slot::in_turn(shared, account)) => match slot {
+            slot = tokio::time::timeout(after, Slot::in_turn(shared, owner)) => match slot {
                 Ok(slot) => slot,
                 Err(_) => Err(Error::Timeout { phase: Phase::Pool, after, server: Some(server()) }),
             },
@@ -281,7 +298,7 @@ impl<C: Pooled> Pool<C> {
     /// Returns how many connections and calls there are now.
     #[must_use]
     pub fn status(&self) -> PoolStatus {
-        let waiting = self.shared.options.waiting.saturating_sub(self.account.queue.available_permits());
+        let waiting = self.shared.options.waiting.saturating_sub(self.owner.queue.available_permits());
         let (in_use, idle) = self.shared.counts();
         PoolStatus { in_use, idle, waiting }
     }
@@ -289,14 +306,14 @@ impl<C: Pooled> Pool<C> {
 
 impl<C: Pooled> Clone for Pool<C> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), account: self.account.clone() }
+        Self { shared: self.shared.clone(), owner: self.owner.clone() }
     }
 }
 
 impl<C: Pooled> fmt::Debug for Pool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("server", &self.account.server())
+            .field("server", &self.owner.server())
             .field("status", &self.status())
             .finish_non_exhaustive()
     }

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     PoolOptions, Pooled,
-    account::{Account, Accounts},
+    owner::{Owner, Owners},
 };
 use crate::Endpoint;
 
@@ -43,13 +43,13 @@ pub(super) struct State<C: Pooled> {
     reaper: Option<AbortHandle>,
     /// When that looks next.
     next_end: Option<Instant>,
-    accounts: Accounts<C>,
+    owners: Owners<C>,
 }
 
 /// A connection that is kept. Whoever has had it may still have it locked, for an instant.
 pub(super) struct Idle<C: Pooled> {
     pub(super) client: Arc<AsyncMutex<C>>,
-    pub(super) account: Arc<Account<C>>,
+    pub(super) owner: Arc<Owner<C>>,
     pub(super) history: History,
     since: Instant,
 }
@@ -101,7 +101,7 @@ impl<C: Pooled> Shared<C> {
                 in_use: 0,
                 reaper: None,
                 next_end: None,
-                accounts: Accounts::default(),
+                owners: Owners::default(),
             }),
             options,
         }
@@ -111,8 +111,8 @@ impl<C: Pooled> Shared<C> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn account(&self, endpoint: Endpoint, config: C::Config) -> Arc<Account<C>> {
-        self.lock().accounts.find(endpoint, config, &self.options)
+    pub(super) fn owner(&self, endpoint: Endpoint, config: C::Config) -> Arc<Owner<C>> {
+        self.lock().owners.find(endpoint, config, &self.options)
     }
 
     /// How many are in use, and how many are kept.
@@ -147,9 +147,9 @@ impl<C: Pooled> Shared<C> {
 
     /// Finds a connection for an account: the one that was used last. A `fresh` one is made anew, in place of one that
     /// is as old as the one that has failed.
-    pub(super) fn find(&self, account: &Arc<Account<C>>, fresh: bool) -> Found<C> {
+    pub(super) fn find(&self, owner: &Arc<Owner<C>>, fresh: bool) -> Found<C> {
         let mut state = self.lock();
-        let mut own = state.idle.iter().rposition(|idle| Arc::ptr_eq(&idle.account, account));
+        let mut own = state.idle.iter().rposition(|idle| Arc::ptr_eq(&idle.owner, owner));
         if own.is_none() && state.idle.len().saturating_add(state.in_use) > self.options.connections.max(1) {
             own = (!state.idle.is_empty()).then_some(0);
             return Found::InPlaceOf(own.map(|first| state.idle.remove(first)));
@@ -166,7 +166,7 @@ impl<C: Pooled> Shared<C> {
     pub(super) fn keep(
         self: &Arc<Self>,
         client: &Arc<AsyncMutex<C>>,
-        account: &Arc<Account<C>>,
+        owner: &Arc<Owner<C>>,
         history: History,
     ) -> bool {
         // Without a runtime nobody would end it.
@@ -175,8 +175,8 @@ impl<C: Pooled> Shared<C> {
         if self.is_closed() {
             return false;
         }
-        let (client, account) = (client.clone(), account.clone());
-        let idle = Idle { client, account, history, since: Instant::now() };
+        let (client, owner) = (client.clone(), owner.clone());
+        let idle = Idle { client, owner, history, since: Instant::now() };
         let end = idle.end(&self.options);
         state.idle.push(idle);
         if state.reaper.as_ref().is_none_or(AbortHandle::is_finished) {

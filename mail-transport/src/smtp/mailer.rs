@@ -7,7 +7,7 @@ use mailwire_smtp::client::Outcome;
 
 use super::{Client, Config, Envelope, RefusedRecipient, Sent};
 use crate::{
-    Endpoint, Error, Payload, Result,
+    Account, Endpoint, Error, Payload, Result,
     pauses::pause_after,
     pool::{Lease, Pool, PoolOptions, PoolStatus, Wanted, pooled},
     sasl::Credentials,
@@ -109,6 +109,23 @@ impl Mailer {
         Self::with_config(endpoint, Config::login(credentials.clone()))
     }
 
+    /// A mailer for an [`Account`], or its URL. Nothing is connected yet.
+    ///
+    /// ```
+    /// let mailer = mailwire_transport::smtp::Mailer::to("smtps://anna:secret@mail.example.org")?;
+    /// # let _ = mailer;
+    /// # Ok::<(), mailwire_transport::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// It is no URL of an account, or one of another protocol.
+    pub fn to(account: impl TryInto<Account, Error: Into<Error>>) -> Result<Self> {
+        let account = account.try_into().map_err(Into::into)?;
+        let config = Config::try_from(&account)?;
+        Ok(Self::with_config(account.into_endpoint(), config))
+    }
+
     /// A mailer whose clients have this configuration: [`Config::anonymous`] for a relay, [`Config::lmtp`] for LMTP.
     #[must_use]
     pub fn with_config(endpoint: Endpoint, config: Config) -> Self {
@@ -178,6 +195,27 @@ impl Mailer {
                 (Failure::NotSent(error) | Failure::Final(error), _) => return Err(error),
             };
         }
+    }
+
+    /// Sends a message to those whom its header names, as [`Client::send_message`] does, and all else as [`send`](Self::send): what
+    /// `mail-builder` or `lettre` has built, or a text.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(mailer: &mailwire_transport::smtp::Mailer) -> mailwire_transport::Result<()> {
+    /// mailer.send_message("From: ada@example.org\r\nTo: bob@example.net\r\nSubject: Hi\r\n\r\nHello, Bob.\r\n").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of both.
+    #[cfg(feature = "header-envelope")]
+    pub async fn send_message(&self, message: impl Into<super::Message>) -> Result<Sent> {
+        let (envelope, payload) = message.into().into_parts()?;
+        self.send(&envelope, payload).await
     }
 
     /// Gives a connection for calls other than [`send`](Self::send), and for what a [`Client`] tells of a message that was

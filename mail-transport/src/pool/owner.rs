@@ -15,7 +15,7 @@ use crate::{Address, Endpoint, Result};
 type Connecting<C> = Pin<Box<dyn Future<Output = Result<C>> + Send>>;
 
 /// Whose connections these are, and how they are made.
-pub(super) struct Account<C: Pooled> {
+pub(super) struct Owner<C: Pooled> {
     way: Way<C>,
     /// One for each connection that it may have in use, where that is fewer than all.
     pub(super) slots: Option<Arc<Semaphore>>,
@@ -29,7 +29,7 @@ enum Way<C: Pooled> {
     Own(Box<dyn Fn() -> Connecting<C> + Send + Sync>),
 }
 
-impl<C: Pooled> Account<C> {
+impl<C: Pooled> Owner<C> {
     fn new(way: Way<C>, options: &PoolOptions) -> Self {
         let own = options.connections_per_account.filter(|own| *own < options.connections);
         Self {
@@ -74,41 +74,41 @@ impl<C: Pooled> Account<C> {
 }
 
 /// The accounts that somebody holds, or that have connections.
-pub(super) struct Accounts<C: Pooled> {
-    known: HashMap<(Address, Option<String>), Vec<Weak<Account<C>>>>,
+pub(super) struct Owners<C: Pooled> {
+    known: HashMap<(Address, Option<String>), Vec<Weak<Owner<C>>>>,
     /// When there are so many, those that are gone are looked for.
     crowded: usize,
 }
 
-impl<C: Pooled> Default for Accounts<C> {
+impl<C: Pooled> Default for Owners<C> {
     fn default() -> Self {
         Self { known: HashMap::new(), crowded: 16 }
     }
 }
 
-impl<C: Pooled> Accounts<C> {
+impl<C: Pooled> Owners<C> {
     pub(super) fn find(
         &mut self,
         endpoint: Endpoint,
         config: C::Config,
         options: &PoolOptions,
-    ) -> Arc<Account<C>> {
+    ) -> Arc<Owner<C>> {
         if self.known.len() >= self.crowded {
-            self.known.retain(|_, accounts| {
-                accounts.retain(|account| account.strong_count() > 0);
-                !accounts.is_empty()
+            self.known.retain(|_, owners| {
+                owners.retain(|account| account.strong_count() > 0);
+                !owners.is_empty()
             });
             self.crowded = self.known.len().saturating_mul(2).max(16);
         }
         let key = (endpoint.address().clone(), C::user(&config).map(str::to_owned));
-        let accounts = self.known.entry(key).or_default();
-        accounts.retain(|account| account.strong_count() > 0);
-        let mut held = accounts.iter().filter_map(Weak::upgrade);
+        let owners = self.known.entry(key).or_default();
+        owners.retain(|account| account.strong_count() > 0);
+        let mut held = owners.iter().filter_map(Weak::upgrade);
         if let Some(account) = held.find(|account| account.is(&endpoint, &config)) {
             return account;
         }
-        let account = Arc::new(Account::new(Way::Of(endpoint, config), options));
-        accounts.push(Arc::downgrade(&account));
+        let account = Arc::new(Owner::new(Way::Of(endpoint, config), options));
+        owners.push(Arc::downgrade(&account));
         account
     }
 
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::{Protocol, Security, Timeouts, sasl::Credentials, smtp, tls::ClientTls};
 
-    type Known = Accounts<smtp::Client>;
+    type Known = Owners<smtp::Client>;
 
     fn endpoint() -> Endpoint {
         Endpoint::new("mail.example", Protocol::Submission, Security::implicit_tls())
@@ -135,7 +135,7 @@ mod tests {
         smtp::Config::login(Credentials::password("ada", "secret"))
     }
 
-    fn find(known: &mut Known, endpoint: Endpoint, config: smtp::Config) -> Arc<Account<smtp::Client>> {
+    fn find(known: &mut Known, endpoint: Endpoint, config: smtp::Config) -> Arc<Owner<smtp::Client>> {
         known.find(endpoint, config, &PoolOptions::default())
     }
 
