@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use mailwire_transport::{
-    Account, Endpoint, Protocol, Security, Timeouts, imap,
+    Account, Address, Endpoint, Protocol, Proxy, Security, Timeouts, imap,
     sasl::{Credentials, Mechanism},
     tls::ClientTls,
 };
@@ -27,6 +27,10 @@ pub struct AccountArguments {
     /// Trust the certificate authorities in this PEM file, and no others
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// Connect through this proxy: socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before HOST where it asks
+    /// for them; `env` is the one that ALL_PROXY names, unless NO_PROXY excepts the server
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<String>,
     /// The user who logs in, with MAILWIRE_PASSWORD or MAILWIRE_TOKEN from the environment
     #[arg(long, env = "MAILWIRE_USER")]
     pub user: Option<String>,
@@ -77,7 +81,8 @@ impl AccountArguments {
                 ClientTls::with_roots_pem(pem).map_err(|error| Usage(format!("{}: {error}", named())))?;
             account = account.map_endpoint(|endpoint| endpoint.with_tls(tls));
         }
-        Ok(account.map_endpoint(|endpoint| endpoint.with_timeouts(Timeouts::interactive())))
+        let proxy = self.proxy(account.endpoint()).map_err(|error| Usage(format!("--proxy: {error}")))?;
+        Ok(account.map_endpoint(|endpoint| endpoint.with_proxy(proxy).with_timeouts(Timeouts::interactive())))
     }
 
     /// Returns the account that is meant, where somebody must log in.
@@ -97,6 +102,14 @@ impl AccountArguments {
     #[must_use]
     pub fn mailbox(&self) -> Option<String> {
         Account::parse(&self.server).ok()?.mailbox().map(str::to_owned)
+    }
+
+    fn proxy(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, mailwire_core::Invalid> {
+        match (self.proxy.as_deref(), endpoint.address()) {
+            (Some("env"), Address::Tcp { host, .. }) => Proxy::from_environment(host),
+            (None | Some("env"), _) => Ok(None),
+            (Some(url), _) => Proxy::parse(url).map(Some),
+        }
     }
 
     fn url(&self, protocol: Protocol) -> Result<Account> {

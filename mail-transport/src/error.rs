@@ -23,6 +23,10 @@ pub enum Error {
     /// The network or the system failed.
     #[error("{}", Failed(.0))]
     Io(io::Error),
+    /// The proxy does not connect to the server.
+    #[cfg(feature = "client")]
+    #[error(transparent)]
+    Proxy(Box<crate::proxy::ProxyError>),
     /// TLS failed: its configuration or its handshake.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -159,6 +163,8 @@ impl Clone for Error {
     fn clone(&self) -> Self {
         match self {
             Self::Io(error) => Self::Io(copy(error)),
+            #[cfg(feature = "client")]
+            Self::Proxy(error) => Self::Proxy(error.clone()),
             Self::Tls(error) => Self::Tls(error.clone()),
             Self::Protocol(error) => Self::Protocol(*error),
             Self::WithWords { error, words } => {
@@ -226,6 +232,8 @@ impl Error {
                 error,
                 mailwire_core::Error::UnexpectedEof { .. } | mailwire_core::Error::TimedOut { .. }
             ),
+            #[cfg(feature = "client")]
+            Self::Proxy(error) => error.reason.is_transient(),
             Self::WithWords { error, .. } => error.is_transient(),
             Self::Refused(refused) => refused.is_transient(),
             Self::Sasl(error) => error.is_transient(),
@@ -399,6 +407,8 @@ pub enum Phase {
     Connect,
     /// The header of the PROXY protocol, which a server waits for.
     ProxyHeader,
+    /// Asking the proxy.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// The server's greeting, and what it offers.
@@ -427,6 +437,7 @@ impl fmt::Display for Phase {
             Self::Resolve => "looking up the name",
             Self::Connect => "connecting",
             Self::ProxyHeader => "the PROXY header",
+            Self::Proxy => "the answer of the proxy",
             Self::Tls => "the TLS handshake",
             Self::Greeting => "the greeting",
             Self::Login => "the login",

@@ -179,6 +179,8 @@ mod payload;
 pub mod pool;
 #[cfg(feature = "pop3")]
 pub mod pop3;
+#[cfg(feature = "client")]
+pub mod proxy;
 #[cfg(any(feature = "client", feature = "server"))]
 pub mod proxy_protocol;
 mod refused;
@@ -209,6 +211,8 @@ pub use error::{Error, InvalidValue, OAuthError, Phase, Refused, RefusedKind, Re
 pub use idn::domain_to_ascii;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 pub use payload::Payload;
+#[cfg(feature = "client")]
+pub use proxy::Proxy;
 pub use security::{Protocol, Security, within};
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap", feature = "pop3")))]
 pub use session::Login;

@@ -136,7 +136,7 @@ impl Stream {
         }
     }
 
-    /// Returns the peer's address. A Unix socket has none.
+    /// Returns the peer's address; through a proxy, that is the proxy's. A Unix socket has none.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         match self.plain()? {

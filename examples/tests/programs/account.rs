@@ -67,3 +67,27 @@ fn mistakes_in_a_url_are_told_without_its_password() {
     assert_ne!(ended.status, 0);
     assert!(peer.said().iter().all(|line| !line.contains("hunter2")), "{:?}", peer.said());
 }
+
+#[test]
+fn a_proxy_is_used_where_it_is_asked_for() {
+    // Nobody listens there.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("127.0.0.1:{}", listener.local_addr().unwrap().port());
+    drop(listener);
+    let peer = Peer::imap(|_, _| Usual);
+    let url = format!("imap://anna@127.0.0.1:{}?tls=none&credentials=clear", peer.port);
+    let fetch = |more: &[&str], no_proxy| {
+        let mut fetch = program("fetch");
+        fetch.args(["--server", &url]).args(more);
+        fetch.env("ALL_PROXY", format!("socks5://anna:hunter2@{proxy}")).env("NO_PROXY", no_proxy);
+        fetch.env_remove("all_proxy").env_remove("no_proxy").run()
+    };
+    let through = format!("through the proxy {proxy}: connecting: ");
+    fetch(&[], "").expect(0, &[]);
+    fetch(&["--proxy", "env"], "127.0.0.0/8").expect(0, &[]);
+    let failed = fetch(&["--proxy", "env"], "");
+    failed.expect(75, &[&through]);
+    assert!(!failed.err.contains("hunter2"));
+    fetch(&["--proxy", &format!("http://{proxy}")], "*").expect(75, &[&through]);
+    fetch(&["--proxy", "ftp://x:hunter2@y"], "").expect(64, &["expected socks5:// or http://"]);
+}

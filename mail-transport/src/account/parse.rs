@@ -66,28 +66,14 @@ pub(super) fn account(url: &[u8]) -> Result<Account, ParseError> {
 }
 
 /// ```text
-/// server = [ userinfo "@" ] host [ ":" port ] [ "/" [ mailbox ] ]
-/// port   = 1*DIGIT
+/// server = authority [ "/" [ mailbox ] ]
 /// ```
 fn server(protocol: Protocol, kind: Kind, input: &[u8]) -> IResult<&[u8], Account, Expected<'_>> {
-    let end = input.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(input.len());
-    let mut parts = input.get(..end).unwrap_or_default().splitn(3, |&byte| byte == b'@');
-    let (first, has_user) = (parts.next().unwrap_or_default(), parts.next().is_some());
-    if parts.next().is_some() {
-        let at = input.get(first.len()..).unwrap_or_default();
-        return failure(at, "an @ that is part of a name or password is written %40");
-    }
-    let (rest, user) = match has_user {
-        true => map(terminated(cut(user_info(protocol)), byte(b'@', AT)), Some).parse_complete(input)?,
-        false => (input, None),
-    };
-    let (rest, host) = host(rest)?;
-    let port = expected("expected a port", nom::character::complete::u16);
-    let (rest, port) = opt(preceded(byte(b':', ""), cut(port))).parse_complete(rest)?;
+    let (rest, (user, host, port)) = authority(Some(protocol)).parse_complete(input)?;
     let (rest, mailbox) = match rest {
         [b'/', path @ ..] => {
             let length = path.iter().position(|&byte| byte == b'?').unwrap_or(path.len());
-            if !has_user && path.get(..length).is_some_and(|path| path.contains(&b'@')) {
+            if user.is_none() && path.get(..length).is_some_and(|path| path.contains(&b'@')) {
                 return failure(rest, "a / that is part of a name or password is written %2F");
             }
             mailbox(protocol, path)?
@@ -109,6 +95,34 @@ fn server(protocol: Protocol, kind: Kind, input: &[u8]) -> IResult<&[u8], Accoun
     Ok((rest, finished(account, user, &options)))
 }
 
+/// Who asks which host, at which port.
+///
+/// ```text
+/// authority = [ userinfo "@" ] host [ ":" port ]
+/// port      = 1*DIGIT
+/// ```
+pub(crate) fn authority<'a>(
+    protocol: Option<Protocol>,
+) -> impl Grammar<'a, (Option<UserInfo>, String, Option<u16>)> {
+    move |input: &'a [u8]| {
+        let end = input.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(input.len());
+        let mut parts = input.get(..end).unwrap_or_default().splitn(3, |&byte| byte == b'@');
+        let (first, has_user) = (parts.next().unwrap_or_default(), parts.next().is_some());
+        if parts.next().is_some() {
+            let at = input.get(first.len()..).unwrap_or_default();
+            return failure(at, "an @ that is part of a name or password is written %40");
+        }
+        let (rest, user) = match has_user {
+            true => map(terminated(cut(user_info(protocol)), byte(b'@', AT)), Some).parse_complete(input)?,
+            false => (input, None),
+        };
+        let (rest, host) = host(rest)?;
+        let port = expected("expected a port", nom::character::complete::u16);
+        let (rest, port) = opt(preceded(byte(b':', ""), cut(port))).parse_complete(rest)?;
+        Ok((rest, (user, host, port)))
+    }
+}
+
 /// ```text
 /// socket = [ "//" [ userinfo "@" ] ] path-absolute
 /// ```
@@ -116,7 +130,7 @@ fn socket(protocol: Protocol, input: &[u8]) -> IResult<&[u8], Account, Expected<
     let (rest, user) = match input {
         [b'/', b'/', rest @ ..] if rest.starts_with(b"/") => (rest, None),
         [b'/', b'/', rest @ ..] => {
-            map(terminated(user_info(protocol), byte(b'@', AT)), Some).parse_complete(rest)?
+            map(terminated(user_info(Some(protocol)), byte(b'@', AT)), Some).parse_complete(rest)?
         }
         path => (path, None),
     };
@@ -143,21 +157,25 @@ fn finished(mut account: Account, user: Option<UserInfo>, options: &Options<'_>)
     account
 }
 
-struct UserInfo {
-    user: Option<String>,
+pub(crate) struct UserInfo {
+    pub(crate) user: Option<String>,
     auth: Option<Auth>,
-    password: Option<Secret>,
+    pub(crate) password: Option<Secret>,
 }
 
 /// ```text
 /// userinfo = [ user ] [ ";AUTH=" ( "*" / [ "+" ] mechanism ) ] [ ":" password ]
 /// ```
-fn user_info<'a>(protocol: Protocol) -> impl Grammar<'a, UserInfo> {
+fn user_info<'a>(protocol: Option<Protocol>) -> impl Grammar<'a, UserInfo> {
     move |input: &'a [u8]| {
         let (rest, user) = opt(percent_encoded(is_user, "expected a name")).parse_complete(input)?;
         let user = user.map(|raw| text(raw, input)).transpose()?;
-        let (rest, auth) =
-            opt(preceded(tag_no_case(&b";AUTH="[..]), cut(auth(protocol)))).parse_complete(rest)?;
+        let (rest, auth) = match protocol {
+            Some(protocol) => {
+                opt(preceded(tag_no_case(&b";AUTH="[..]), cut(auth(protocol)))).parse_complete(rest)?
+            }
+            None => (rest, None),
+        };
         let (after, password) = match rest {
             [b':', b'@', ..] => (rest.get(1..).unwrap_or_default(), Some(&b""[..])),
             [b':', password @ ..] => {

@@ -4,8 +4,8 @@ mod dial;
 mod timeouts;
 
 use std::{
+    borrow::Cow,
     future::Future,
-    io,
     net::IpAddr,
     path::PathBuf,
     sync::{Arc, OnceLock},
@@ -20,6 +20,7 @@ pub use self::timeouts::Timeouts;
 use crate::{
     CLIENT_TRACES, Error, Phase, Protocol, Security, Stream, WireLine, WireLog,
     idn::domain_to_ascii,
+    proxy::{self, Proxy},
     security::Kind,
     tls::{ClientTls, ServerName, TlsError},
     within,
@@ -44,8 +45,7 @@ pub enum Address {
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Tcp { host, port } => proxy::HostPort(host, *port).fmt(f),
             Self::Unix(path) => write!(f, "{}", path.display()),
         }
     }
@@ -79,6 +79,7 @@ pub struct Endpoint {
     server_name: Option<String>,
     timeouts: Timeouts,
     sockets: Sockets,
+    proxy: Option<Arc<Proxy>>,
     wire_log: Option<WireLog>,
 }
 
@@ -112,6 +113,7 @@ impl Endpoint {
             server_name: None,
             timeouts: Timeouts::default(),
             sockets: Sockets::default(),
+            proxy: None,
             wire_log: None,
         }
     }
@@ -121,7 +123,7 @@ impl Endpoint {
     #[cfg(any(feature = "smtp", feature = "imap"))]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         // Whoever adds a field says here whether it matters.
-        let Self { address, security, tls, own_tls, server_name, timeouts, sockets, wire_log } = self;
+        let Self { address, security, tls, own_tls, server_name, timeouts, sockets, proxy, wire_log } = self;
         *address == other.address
             && *security == other.security
             && *own_tls == other.own_tls
@@ -129,6 +131,7 @@ impl Endpoint {
             && *server_name == other.server_name
             && *timeouts == other.timeouts
             && *sockets == other.sockets
+            && *proxy == other.proxy
             && match (wire_log, &other.wire_log) {
                 (Some(log), Some(other)) => log.is_same(other),
                 (None, None) => true,
@@ -181,6 +184,30 @@ impl Endpoint {
     pub const fn with_local_address(mut self, address: IpAddr) -> Self {
         self.sockets.local = Some(address);
         self
+    }
+
+    /// Connects through a proxy; `None`, the default, for none. A Unix socket is never reached through one. The time
+    /// for connecting is for all of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_transport::{Endpoint, Protocol, Proxy, Security};
+    ///
+    /// let endpoint = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls())
+    ///     .with_proxy(Proxy::from_environment("imap.example.org")?);
+    /// # Ok::<(), mailwire_core::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy.map(Arc::new);
+        self
+    }
+
+    /// Returns the proxy.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_deref()
     }
 
     /// Shows the lines that clients of this server say and hear, without secrets: see [`WireLog`].
@@ -296,7 +323,10 @@ impl Endpoint {
     }
 
     fn failed(&self, phase: Phase, error: Error) -> Error {
-        let error = error.during(&self.address, &phase);
+        let error = match &self.proxy {
+            Some(proxy) => error.during(&format_args!("{} through the proxy {proxy}", self.address), &phase),
+            None => error.during(&self.address, &phase),
+        };
         tracing::debug!(target: CLIENT_TRACES, server = %self.address, %phase, %error, "failed");
         error
     }
@@ -317,10 +347,20 @@ impl Endpoint {
             Address::Tcp { host, port } => {
                 let begun = Instant::now();
                 let host = domain_to_ascii(host)?;
-                let resolving = tokio::net::lookup_host((&*host, *port));
+                let (near, near_port) = match &self.proxy {
+                    Some(proxy) => (domain_to_ascii(proxy.host())?, proxy.port()),
+                    None => (Cow::Borrowed(&*host), *port),
+                };
+                let resolving = tokio::net::lookup_host((&*near, near_port));
                 let addresses = self.within(begun, Phase::Resolve, resolving).await?;
                 let connecting = self.sockets.connect(addresses);
-                Ok(self.within(begun, Phase::Connect, connecting).await?.into())
+                let mut stream = self.within(begun, Phase::Connect, connecting).await?;
+                if let Some(proxy) = &self.proxy {
+                    tracing::debug!(target: CLIENT_TRACES, server = %self.address, %proxy, "asking the proxy");
+                    let asking = proxy::ask(proxy, &mut stream, &host, *port);
+                    self.within(begun, Phase::Proxy, asking).await?;
+                }
+                Ok(stream.into())
             }
             #[cfg(unix)]
             Address::Unix(path) => {
@@ -329,22 +369,22 @@ impl Endpoint {
             }
             #[cfg(not(unix))]
             Address::Unix(_) => {
-                Err(self.failed(Phase::Connect, io::Error::from(io::ErrorKind::Unsupported).into()))
+                Err(self.failed(Phase::Connect, std::io::Error::from(std::io::ErrorKind::Unsupported).into()))
             }
         }
     }
 
     /// Lets a part of connecting take what is left of the time for all of it.
-    async fn within<T>(
+    async fn within<T, E: Into<Error>>(
         &self,
         begun: Instant,
         phase: Phase,
-        work: impl Future<Output = io::Result<T>>,
+        work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Error> {
         let limit = self.timeouts.connect;
         let left = limit.saturating_sub(begun.elapsed());
         let result = match tokio::time::timeout(left, work).await {
-            Ok(result) => result.map_err(Error::from),
+            Ok(result) => result.map_err(Into::into),
             Err(_) => Err(Error::Timeout { phase, after: limit, server: None }),
         };
         result.map_err(|error| self.failed(phase, error))
