@@ -28,9 +28,13 @@ pub use self::{
     suspects::Suspects,
 };
 
-/// The examples of READMEs that no crate's own tests compile.
+/// The examples of READMEs and of the book that no crate's own tests compile.
 #[cfg(doctest)]
 mod readmes {
+    #[doc = include_str!("../../docs/src/choosing.md")]
+    struct Choosing;
+    #[doc = include_str!("../../docs/src/coming-from.md")]
+    struct ComingFrom;
     #[doc = include_str!("../../mail-core/README.md")]
     struct Core;
     #[doc = include_str!("../../mail-transport/README.md")]

@@ -246,13 +246,18 @@ fn every_path_in_a_document_exists() {
     let folders: Vec<PathBuf> = packages().iter().map(folder).collect();
     let mut faults = Vec::new();
     let mut count = 0;
-    for name in ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "RELEASING.md"] {
+    let mut names: Vec<_> =
+        names_in(&root().join("docs/src")).iter().map(|it| format!("docs/src/{it}")).collect();
+    let top = ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "RELEASING.md"];
+    names.extend(top.map(str::to_owned));
+    for name in &names {
         let text = document(name);
+        let beside = root().join(name);
         for path in paths(&text) {
             count += 1;
             faults.extend(fault(&path, &folders).map(|fault| format!("{name}: {fault}")));
         }
-        let missing = links(&text).into_iter().filter(|link| !root().join(link).exists());
+        let missing = links(&text).into_iter().filter(|link| !beside.with_file_name(link).exists());
         faults.extend(missing.map(|link| format!("{name}: no {link}")));
     }
     assert!(count > 150, "{count} paths found");

@@ -290,6 +290,14 @@ impl TryFrom<&str> for Account {
     }
 }
 
+impl TryFrom<String> for Account {
+    type Error = Invalid;
+
+    fn try_from(url: String) -> Result<Self, Invalid> {
+        Self::parse(&url)
+    }
+}
+
 impl TryFrom<&String> for Account {
     type Error = Invalid;
 

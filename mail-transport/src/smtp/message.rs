@@ -3,7 +3,7 @@
 use std::{fmt, time::SystemTime};
 
 use bytes::Bytes;
-use mailwire_smtp::{Mailbox, trace::Timestamp};
+use mailwire_smtp::{Mailbox, client::Outcome, trace::Timestamp};
 
 use super::{
     Client, Envelope, Sent,
@@ -166,7 +166,9 @@ impl Client {
     /// Those of `send`; [`Error::Invalid`](crate::Error::Invalid) if the header names no sender or something that is not an
     /// address, and [`Error::Misuse`](crate::Error::Misuse) if it names no recipient: nothing is sent then.
     pub async fn send_message(&mut self, message: impl Into<Message>) -> Result<Sent> {
-        self.forget();
+        self.refused.clear();
+        self.begun = false;
+        self.told = Some(Outcome::NotSent);
         let (envelope, payload) = message.into().into_parts()?;
         self.send(&envelope, payload).await
     }

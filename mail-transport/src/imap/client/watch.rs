@@ -7,7 +7,7 @@ use mailwire_imap::{
     Capabilities,
     extensions::notify::{EventGroup, MailboxFilter, Notify, NotifyEvent},
     sync::{Change, InDoubt, SyncOptions, SyncState, Synchronizer},
-    types::Uid,
+    types::{MailboxName, Uid},
     view::View,
 };
 use tokio::time::{Instant, sleep_until};
@@ -184,6 +184,28 @@ pub enum WatchEvent {
 }
 
 impl Watch<'static> {
+    /// Watches INBOX over connections that `connect` makes, with nothing known of it: what is there comes first, as
+    /// [`Change::New`], then [`WatchEvent::InStep`], then what happens.
+    ///
+    /// ```no_run
+    /// use mailwire_transport::imap::{Client, Watch, WatchEvent, proto::sync::Change};
+    ///
+    /// # async fn run() -> mailwire_transport::Result<()> {
+    /// let mut watch = Watch::inbox(|| Client::connect_to("imaps://ada:secret@mail.example.org"));
+    /// loop {
+    ///     if let WatchEvent::Change(Change::New { uid, .. }) = watch.next().await? {
+    ///         println!("{uid} has come");
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn inbox<F>(connect: impl FnMut() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<Client>> + Send + 'static,
+    {
+        Self::new(connect, SyncState::default(), [], SyncOptions::new(MailboxName::INBOX))
+    }
+
     /// Watches a mailbox over connections that `connect` makes: clients that are logged in, made anew each time,
     /// with the credentials of that moment.
     ///

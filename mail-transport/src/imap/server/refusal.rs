@@ -20,7 +20,9 @@ impl Refusal {
         Self::new("Not available now").with_code(Code::Unavailable)
     }
 
-    pub(super) fn not_here() -> Self {
+    /// This service does not do that.
+    #[must_use]
+    pub fn not_here() -> Self {
         Self::new("This is not possible here").with_code(Code::Cannot)
     }
 }

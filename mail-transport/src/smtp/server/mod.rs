@@ -59,6 +59,7 @@
 
 mod body;
 mod connection;
+mod each;
 mod service;
 mod transaction;
 
@@ -68,6 +69,7 @@ use mailwire_core::Channel;
 use mailwire_smtp::{Capability, Host, extensions::limits::SessionLimits, server::Config};
 
 pub use body::{Body, BodyError};
+pub use each::{EachMessage, Incoming, each_message};
 pub use service::{Client, Service, Session};
 pub use transaction::Transaction;
 

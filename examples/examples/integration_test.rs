@@ -1,0 +1,24 @@
+//! A test of code that sends mail: what was sent is looked at in a server of its own.
+use std::time::Duration;
+
+use mailwire_store::testing::MailServer;
+use mailwire_transport::{Endpoint, Protocol, Result, sasl::Credentials, smtp};
+
+/// What is tested.
+async fn welcome(server: Endpoint, login: &Credentials, user: &str) -> Result<()> {
+    let mut client = smtp::Client::connect(server, login).await?;
+    let message = format!("From: shop@example.org\nTo: {user}\nSubject: Welcome\n\nHello!\n");
+    let _sent = client.send_message(message).await?;
+    client.quit().await
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let server = MailServer::start().await?;
+    welcome(server.endpoint(Protocol::Submission), &server.credentials(), "bob@example.net").await?;
+    let messages = server.wait_for(1, Duration::from_secs(5)).await?;
+    assert_eq!(messages[0].recipients(), ["bob@example.net"]);
+    assert_eq!(messages[0].subject().as_deref(), Some("Welcome"));
+    println!("as it should be");
+    Ok(())
+}
