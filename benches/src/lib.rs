@@ -11,6 +11,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod baseline;
+mod bdat;
 pub mod callgrind;
 pub mod corpus;
 pub mod cost;
@@ -184,6 +185,7 @@ struct Groups {
 impl Groups {
     fn collect(only: Option<&str>) -> Vec<Group> {
         let mut groups = Self { only: only.map(str::to_owned), list: Vec::new() };
+        bdat::add(&mut groups);
         dot::add(&mut groups);
         smtp::add(&mut groups);
         imap::add(&mut groups);

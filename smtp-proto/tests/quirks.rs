@@ -1,5 +1,26 @@
 //! What real peers send: read with its meaning and reported in the lenient dialect, refused at the
 //! place in the strict one. Each sample has others of its kind beside it.
+//!
+//! Where a peer's behaviour is more than a line, another test has it:
+//!
+//! | behaviour | test |
+//! | --- | --- |
+//! | EHLO after AUTH logs out: it is not sent again | `smtp-proto/tests/transcripts/auth.txt` |
+//! | 421 and 221 that nothing asked for | `smtp-proto/tests/attacks.rs::an_unasked_reply_is_no_reply_to_the_next_command`, `mail-transport/tests/endings.rs::a_421_between_messages_is_told` |
+//! | 421 for one recipient, after the message was accepted for another | `mail-transport/tests/smtp_sending.rs::a_goodbye_after_a_part_is_the_reason_for_the_rest` |
+//! | the answer to a message takes minutes | `smtp-proto/tests/limits.rs::timeouts_are_of_the_phase` |
+//! | a command in two segments is read wrongly, a body in two small writes is slow | `mail-transport/tests/driver.rs::a_group_of_commands_is_one_write`, `smtp-proto/tests/pair.rs::a_group_leaves_in_one_write_and_a_body_is_not_copied` |
+//! | PIPELINING is offered and broken | `smtp-proto/tests/chunking.rs::without_pipelining_each_chunk_waits`, `mail-transport/tests/smtp_sending.rs::a_connection_that_is_cut_at_any_byte_leaves_no_doubt_beyond_the_unknown` |
+//! | CHUNKING is offered and broken | `mail-transport/tests/smtp_sending.rs::large_messages_go_by_bdat_unless_that_is_forbidden` |
+//! | one of several recipients is refused | `mail-store/tests/smtp.rs::each_recipient_has_a_result` |
+//! | too many recipients, told by 452, 552 or LIMITS | `mail-transport/tests/smtp_parameters.rs::too_many_recipients_are_tried_again`, `mail-transport/tests/smtp_sending.rs::messages_in_parts_leave_no_doubt_at_any_cut` |
+//! | 354 though no recipient was accepted | `smtp-proto/tests/transcripts/no-recipients.txt` |
+//! | prompts of LOGIN vary | `a_challenge_that_is_no_base64` |
+//! | EHLO is refused | `smtp-proto/tests/transcripts/helo.txt` |
+//! | underscores in host names | `addresses_that_break_the_rfc`, `names_in_ehlo` |
+//! | `[127.0.0.1]` is refused as a name in EHLO | `mail-transport/src/smtp/client.rs::a_loopback_address_is_no_name` |
+//! | a tarpit answers a byte a second | `mail-transport/tests/patience.rs::a_command_ends_however_alive_the_server_is` |
+//! | no 8BITMIME, BINARYMIME or SMTPUTF8 | `mail-transport/tests/smtp_parameters.rs::parts_beyond_ascii_are_encoded_for_a_server_without_8bitmime` and those after it |
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;

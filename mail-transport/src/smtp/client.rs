@@ -612,6 +612,20 @@ pub(super) fn name_of(command: &Command) -> &'static str {
 mod tests {
     use super::*;
 
+    /// Some servers refuse `[127.0.0.1]`.
+    #[test]
+    fn a_loopback_address_is_no_name() {
+        for (address, name) in [
+            ("127.0.0.1:25", "localhost"),
+            ("[::1]:25", "localhost"),
+            ("192.0.2.1:25", "[192.0.2.1]"),
+            ("[::ffff:192.0.2.1]:25", "[192.0.2.1]"),
+        ] {
+            assert_eq!(own_name(address.parse().ok()).as_str(), name);
+        }
+        assert_eq!(own_name(None).as_str(), "localhost");
+    }
+
     #[test]
     fn commands_go_in_groups_by_default() {
         assert!(Config::default().pipelining && Config::lmtp().pipelining);
