@@ -126,6 +126,8 @@
 //! | --- | --- |
 //! | `smtp`, `imap`, `pop3` (all default) | the protocols |
 //! | `client`, `server` (both default) | the roles |
+//! | `blocking` | clients for programs without a runtime: [`blocking`] |
+//! | `futures-io` | clients over the streams of `futures-io`, on any executor: `Stream::futures_io` |
 //! | `codec` (default) | the machines as codecs of tokio-util: [`codec`] |
 //! | `compress` | connections can be compressed: IMAP's COMPRESS; servers offer it then |
 //! | `deadpool` | managers of deadpool's pools: [`pool::deadpool`] |
@@ -150,6 +152,8 @@
 
 #[cfg(feature = "client")]
 mod account;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 #[cfg(any(
     all(feature = "client", any(feature = "imap", feature = "pop3")),
     all(feature = "server", feature = "smtp")
@@ -166,6 +170,8 @@ mod encoded_words;
 #[cfg(feature = "client")]
 mod endpoint;
 mod error;
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod idn;
 #[cfg(feature = "imap")]
 pub mod imap;
@@ -184,6 +190,7 @@ pub mod proxy;
 #[cfg(any(feature = "client", feature = "server"))]
 pub mod proxy_protocol;
 mod refused;
+mod runtime;
 pub mod sasl;
 mod security;
 #[cfg(feature = "server")]

@@ -106,7 +106,7 @@ pub async fn within<T, E: Into<Error>>(
     phase: Phase,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(limit, work).await {
+    match crate::runtime::timeout(limit, work).await {
         Ok(result) => result.map_err(Into::into),
         Err(_) => Err(Error::Timeout { phase, after: limit, server: None }),
     }

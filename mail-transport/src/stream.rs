@@ -50,6 +50,9 @@ pub enum Plain {
     /// A Unix socket.
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
+    /// A socket of the standard library.
+    #[cfg(feature = "blocking")]
+    Blocking(crate::blocking::Socket),
     /// Anything else: an in-memory pipe in tests, a proxy's tunnel.
     Other(Box<dyn Duplex>),
 }
@@ -141,6 +144,8 @@ impl Stream {
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         match self.plain()? {
             Plain::Tcp(tcp) => tcp.peer_addr().ok(),
+            #[cfg(feature = "blocking")]
+            Plain::Blocking(socket) => socket.peer_addr(),
             _ => None,
         }
     }
@@ -150,6 +155,8 @@ impl Stream {
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self.plain()? {
             Plain::Tcp(tcp) => tcp.local_addr().ok(),
+            #[cfg(feature = "blocking")]
+            Plain::Blocking(socket) => socket.local_addr(),
             _ => None,
         }
     }
@@ -157,13 +164,12 @@ impl Stream {
     /// Whether the stream never leaves the machine because it is a Unix socket.
     #[must_use]
     pub fn is_unix(&self) -> bool {
-        #[cfg(unix)]
-        {
-            matches!(self.plain(), Some(Plain::Unix(_)))
-        }
-        #[cfg(not(unix))]
-        {
-            false
+        match self.plain() {
+            #[cfg(unix)]
+            Some(Plain::Unix(_)) => true,
+            #[cfg(feature = "blocking")]
+            Some(Plain::Blocking(socket)) => socket.is_unix(),
+            _ => false,
         }
     }
 
@@ -194,6 +200,13 @@ impl From<tokio::net::UnixStream> for Stream {
     }
 }
 
+#[cfg(feature = "blocking")]
+impl From<crate::blocking::Socket> for Stream {
+    fn from(socket: crate::blocking::Socket) -> Self {
+        Self::Plain(Plain::Blocking(socket))
+    }
+}
+
 impl From<TlsStream> for Stream {
     fn from(stream: TlsStream) -> Self {
         Self::Tls(Box::new(stream))
@@ -206,6 +219,8 @@ impl std::fmt::Debug for Plain {
             Self::Tcp(tcp) => f.debug_tuple("Tcp").field(tcp).finish(),
             #[cfg(unix)]
             Self::Unix(unix) => f.debug_tuple("Unix").field(unix).finish(),
+            #[cfg(feature = "blocking")]
+            Self::Blocking(socket) => f.debug_tuple("Blocking").field(socket).finish(),
             Self::Other(_) => f.write_str("Other(..)"),
         }
     }
@@ -250,6 +265,11 @@ macro_rules! on_plain {
             }
             #[cfg(unix)]
             Plain::Unix($stream) => {
+                let $stream = Pin::new($stream);
+                $call
+            }
+            #[cfg(feature = "blocking")]
+            Plain::Blocking($stream) => {
                 let $stream = Pin::new($stream);
                 $call
             }
@@ -325,6 +345,8 @@ impl Plain {
             Self::Tcp(tcp) => tcp.is_write_vectored(),
             #[cfg(unix)]
             Self::Unix(unix) => unix.is_write_vectored(),
+            #[cfg(feature = "blocking")]
+            Self::Blocking(socket) => socket.is_write_vectored(),
             Self::Other(other) => other.is_write_vectored(),
         }
     }

@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
+
+use crate::runtime::{Sleep, sleep_until};
 
 /// What the time of a whole is: of a command, a reply or a body, from its first byte to its last.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +98,7 @@ impl Clock {
         let Some(at) = since.checked_add(left.map_or(limit, |left| left.min(limit))) else {
             return Poll::Pending;
         };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if sleep.deadline() != at {
             sleep.as_mut().reset(at);
         }

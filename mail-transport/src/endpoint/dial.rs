@@ -1,19 +1,22 @@
 //! Connecting to one of the addresses of a name.
 
 use std::{
+    future::{Future, poll_fn},
     io,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpSocket, TcpStream},
-    task::JoinSet,
+    time::Instant,
 };
 
 use super::Keepalive;
-use crate::CLIENT_TRACES;
+use crate::{CLIENT_TRACES, Stream, runtime::sleep_until};
 
 /// How sockets are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,18 +34,27 @@ impl Default for Sockets {
 
 impl Sockets {
     /// Connects to one of these addresses, as [`connect_any`] does.
-    pub(super) async fn connect(self, addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
-        let stream = connect_any(self.local, addresses).await?;
+    pub(super) async fn connect(self, addresses: impl Iterator<Item = SocketAddr>) -> io::Result<Stream> {
+        let local = self.local;
+        #[cfg(feature = "blocking")]
+        if crate::blocking::is_waiting() {
+            let one = |address| crate::runtime::on_thread(move || connect_blocking(local, address));
+            let stream = connect_any(local, addresses, async |address| one(address).await?).await?;
+            stream.set_nodelay(true)?;
+            self.keep_alive(SockRef::from(&stream));
+            return Ok(crate::blocking::Socket::tcp(stream)?.into());
+        }
+        let stream = connect_any(local, addresses, |address| connect_one(local, address)).await?;
         // A group of commands is one write already; waiting for more only delays it.
         stream.set_nodelay(true)?;
-        self.keep_alive(&stream);
-        Ok(stream)
+        self.keep_alive(SockRef::from(&stream));
+        Ok(stream.into())
     }
 
     /// Where the system does not know how, the connection is still good.
-    fn keep_alive(self, stream: &TcpStream) {
+    fn keep_alive(self, socket: SockRef<'_>) {
         let Some(keepalive) = self.keepalive else { return };
-        if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&keepalive.into()) {
+        if let Err(error) = socket.set_tcp_keepalive(&keepalive.into()) {
             tracing::debug!(target: CLIENT_TRACES, %error, "no keepalive");
         }
     }
@@ -62,22 +74,34 @@ impl From<Keepalive> for TcpKeepalive {
     }
 }
 
+/// The addresses of a name.
+pub(super) async fn resolve(host: &str, port: u16) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+    #[cfg(feature = "blocking")]
+    if crate::blocking::is_waiting() {
+        let host = host.to_owned();
+        let work = move || std::net::ToSocketAddrs::to_socket_addrs(&(&*host, port));
+        return crate::runtime::on_thread(work).await?;
+    }
+    Ok(tokio::net::lookup_host((host, port)).await?.collect::<Vec<_>>().into_iter())
+}
+
 /// How long one address is waited for before the next is tried beside it: RFC 8305 section 5.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Connects to whichever address answers first, the families in turn: an address that swallows
 /// everything does not keep us from one that works.
-async fn connect_any(
+async fn connect_any<S, F: Future<Output = io::Result<S>>>(
     local: Option<IpAddr>,
     addresses: impl Iterator<Item = SocketAddr>,
-) -> io::Result<TcpStream> {
+    connect: impl Fn(SocketAddr) -> F,
+) -> io::Result<S> {
     // From an address, only those of its family can be reached.
     let mut all = addresses.peekable();
     let has_any = all.peek().is_some();
     let fits = |address: &SocketAddr| local.is_none_or(|local| local.is_ipv4() == address.is_ipv4());
     let mut addresses = in_turn(all.filter(fits)).into_iter().peekable();
-    // Dropping the set ends the attempts that were not needed.
-    let mut attempts = JoinSet::new();
+    // Dropping them ends the attempts that were not needed.
+    let mut attempts = Vec::new();
     let mut failure = match local {
         Some(local) if has_any => io::Error::new(
             io::ErrorKind::AddrNotAvailable,
@@ -87,27 +111,57 @@ async fn connect_any(
     };
     loop {
         match addresses.next() {
-            Some(address) => drop(attempts.spawn(connect_one(local, address))),
+            Some(address) => attempts.push(Box::pin(connect(address))),
             None if attempts.is_empty() => return Err(failure),
             None => {}
         }
         tokio::select! {
-            Some(attempt) = attempts.join_next() => match attempt {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => failure = error,
-                Err(error) => failure = error.into(),
+            attempt = poll_fn(|cx| first_of(&mut attempts, cx)) => match attempt {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = error,
             },
-            () = tokio::time::sleep(ATTEMPT_DELAY), if addresses.peek().is_some() => {}
+            () = sleep_until(Instant::now() + ATTEMPT_DELAY), if addresses.peek().is_some() => {}
         }
     }
+}
+
+/// The outcome of the first that has one, which is taken out.
+fn first_of<F: Future>(attempts: &mut Vec<Pin<Box<F>>>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    let ready =
+        attempts.iter_mut().enumerate().find_map(|(index, attempt)| match attempt.as_mut().poll(cx) {
+            Poll::Ready(output) => Some((index, output)),
+            Poll::Pending => None,
+        });
+    match ready {
+        Some((index, output)) => {
+            drop(attempts.swap_remove(index));
+            Poll::Ready(output)
+        }
+        None => Poll::Pending,
+    }
+}
+
+/// The system's own time for an attempt is minutes; nobody waits so long for this thread.
+#[cfg(feature = "blocking")]
+fn connect_blocking(local: Option<IpAddr>, address: SocketAddr) -> io::Result<std::net::TcpStream> {
+    use socket2::{Domain, Protocol, Socket, Type};
+
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if let Some(local) = local {
+        socket.bind(&SocketAddr::new(local, 0).into()).map_err(|error| from_local(local, &error))?;
+    }
+    socket.connect(&address.into())?;
+    Ok(socket.into())
+}
+
+fn from_local(local: IpAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("from {local}: {error}"))
 }
 
 async fn connect_one(local: Option<IpAddr>, address: SocketAddr) -> io::Result<TcpStream> {
     let Some(local) = local else { return TcpStream::connect(address).await };
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket
-        .bind(SocketAddr::new(local, 0))
-        .map_err(|error| io::Error::new(error.kind(), format!("from {local}: {error}")))?;
+    socket.bind(SocketAddr::new(local, 0)).map_err(|error| from_local(local, &error))?;
     socket.connect(address).await
 }
 
@@ -149,10 +203,12 @@ mod tests {
             let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             closed.local_addr().unwrap()
         };
-        let stream = connect_any(None, [closed, open].into_iter()).await.unwrap();
+        let connect = |address| connect_one(None, address);
+        let stream = connect_any(None, [closed, open].into_iter(), connect).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
-        let error = connect_any(None, [closed].into_iter()).await.unwrap_err();
+        let error = connect_any(None, [closed].into_iter(), connect).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(connect_any(None, [].into_iter()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let error = connect_any(None, [].into_iter(), connect).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -351,8 +351,7 @@ impl Endpoint {
                     Some(proxy) => (domain_to_ascii(proxy.host())?, proxy.port()),
                     None => (Cow::Borrowed(&*host), *port),
                 };
-                let resolving = tokio::net::lookup_host((&*near, near_port));
-                let addresses = self.within(begun, Phase::Resolve, resolving).await?;
+                let addresses = self.within(begun, Phase::Resolve, dial::resolve(&near, near_port)).await?;
                 let connecting = self.sockets.connect(addresses);
                 let mut stream = self.within(begun, Phase::Connect, connecting).await?;
                 if let Some(proxy) = &self.proxy {
@@ -360,7 +359,16 @@ impl Endpoint {
                     let asking = proxy::ask(proxy, &mut stream, &host, *port);
                     self.within(begun, Phase::Proxy, asking).await?;
                 }
-                Ok(stream.into())
+                Ok(stream)
+            }
+            #[cfg(all(unix, feature = "blocking"))]
+            Address::Unix(path) if crate::blocking::is_waiting() => {
+                let path = path.clone();
+                let connecting = async {
+                    let work = move || std::os::unix::net::UnixStream::connect(path);
+                    crate::blocking::Socket::unix(crate::runtime::on_thread(work).await??)
+                };
+                Ok(self.within(Instant::now(), Phase::Connect, connecting).await?.into())
             }
             #[cfg(unix)]
             Address::Unix(path) => {
@@ -383,7 +391,7 @@ impl Endpoint {
     ) -> Result<T, Error> {
         let limit = self.timeouts.connect;
         let left = limit.saturating_sub(begun.elapsed());
-        let result = match tokio::time::timeout(left, work).await {
+        let result = match crate::runtime::timeout(left, work).await {
             Ok(result) => result.map_err(Into::into),
             Err(_) => Err(Error::Timeout { phase, after: limit, server: None }),
         };

@@ -240,7 +240,7 @@ impl ClientExchange {
             let step = self.step(&challenge);
             (self, step)
         };
-        Ok(tokio::task::spawn_blocking(work).await?)
+        crate::runtime::on_thread(work).await
     }
 
     /// As [`initial`](Self::initial), where a mechanism of the application's own takes its time on a thread for that.
@@ -252,7 +252,7 @@ impl ClientExchange {
             let initial = self.initial();
             (self, initial)
         };
-        if takes_time { Ok(tokio::task::spawn_blocking(work).await?) } else { Ok(work()) }
+        if takes_time { crate::runtime::on_thread(work).await } else { Ok(work()) }
     }
 
     fn answer(&mut self, challenge: &Secret) -> Result<Secret, SaslError> {

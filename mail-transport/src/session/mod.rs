@@ -13,7 +13,9 @@ use std::{
 };
 
 use mailwire_core::{Connection, Misuse, Text, Ticket, Upgrade, WrongState};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
+
+use crate::runtime::timeout_at;
 
 use crate::{
     CLIENT_TRACES, Driver, DriverConfig, Endpoint, Error, Phase, Refused, Result, Step, Stream,

@@ -477,7 +477,7 @@ impl Client {
     pub(super) async fn say_goodbye(&mut self) -> Result<()> {
         self.finish_dropped().await?;
         let limit = self.endpoint().timeouts().close;
-        let said = tokio::time::timeout(limit, self.call(Command::Quit)).await;
+        let said = crate::runtime::timeout(limit, self.call(Command::Quit)).await;
         if let Ok(Err(error)) = said {
             tracing::debug!(server = %self.endpoint().address(), %error, "QUIT without its answer");
         }

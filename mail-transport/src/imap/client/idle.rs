@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use mailwire_imap::{client::Event, command::Command};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::Instant;
 
 use super::{Call, Client, Update, error::unexpected};
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    runtime::{sleep_until, timeout_at},
+};
 
 /// An IDLE in progress: the server tells what is new as it happens.
 ///

@@ -11,7 +11,9 @@ use mailwire_imap::{
     response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged},
     sync::{Change, InDoubt, Step, Synchronizer},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
+
+use crate::runtime::timeout_at;
 
 use super::{
     Call, Client,

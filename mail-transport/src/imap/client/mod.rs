@@ -346,7 +346,7 @@ impl Client {
             call => call?,
         };
         let limit = self.endpoint().timeouts().close;
-        let answered = tokio::time::timeout(limit, self.finish(call, |data| Ok(Some(data)))).await;
+        let answered = crate::runtime::timeout(limit, self.finish(call, |data| Ok(Some(data)))).await;
         // How the stream ends changes nothing.
         let _ = self.session.close().await;
         match answered {

@@ -10,7 +10,9 @@ use mailwire_imap::{
     types::{MailboxName, Uid},
     view::View,
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+
+use crate::runtime::sleep_until;
 
 use super::{
     Client, Update,

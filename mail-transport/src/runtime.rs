@@ -1,0 +1,210 @@
+//! What clients need of a runtime beside their stream: time, and threads for work that keeps one. This is tokio's where there is
+//! one, and where there is none what stands here, so that nothing above knows the difference.
+
+#[cfg(not(any(feature = "blocking", feature = "futures-io")))]
+#[allow(unused_imports, reason = "each protocol and role uses a part of it")]
+pub(crate) use tokio::time::{Sleep, sleep_until, timeout, timeout_at};
+
+#[cfg(any(feature = "blocking", feature = "futures-io"))]
+#[allow(unused_imports, reason = "each protocol and role uses a part of it")]
+pub(crate) use self::anywhere::{Sleep, sleep_until, timeout, timeout_at};
+
+/// Does work that keeps a thread for a while.
+///
+/// # Errors
+///
+/// There is no thread for it, or the work panicked.
+#[cfg(feature = "client")]
+pub(crate) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<T> {
+    #[cfg(any(feature = "blocking", feature = "futures-io"))]
+    if !has_tokio() {
+        let (done, result) = tokio::sync::oneshot::channel();
+        std::thread::Builder::new().name("mailwire".into()).spawn(move || drop(done.send(work())))?;
+        return result.await.map_err(std::io::Error::other);
+    }
+    Ok(tokio::task::spawn_blocking(work).await?)
+}
+
+/// Whether tokio's clock and threads are to be used here.
+#[cfg(any(feature = "blocking", feature = "futures-io"))]
+fn has_tokio() -> bool {
+    #[cfg(feature = "blocking")]
+    if crate::blocking::is_waiting() {
+        return false;
+    }
+    tokio::runtime::Handle::try_current().is_ok()
+}
+
+#[cfg(any(feature = "blocking", feature = "futures-io"))]
+#[allow(dead_code, reason = "each protocol and role uses a part of it")]
+mod anywhere {
+    use std::{
+        collections::BTreeMap,
+        future::{Future, poll_fn},
+        pin::{Pin, pin},
+        sync::{
+            Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+            atomic::{AtomicU64, Ordering},
+        },
+        task::{Context, Poll, Waker},
+        time::Duration,
+    };
+
+    use tokio::time::Instant;
+
+    use super::has_tokio;
+
+    /// Waits until a time, by whichever clock there is when it is polled.
+    #[derive(Debug)]
+    pub(crate) struct Sleep {
+        deadline: Instant,
+        timer: Option<Timer>,
+    }
+
+    #[derive(Debug)]
+    enum Timer {
+        Tokio(Pin<Box<tokio::time::Sleep>>),
+        Thread(Alarm),
+    }
+
+    pub(crate) const fn sleep_until(deadline: Instant) -> Sleep {
+        Sleep { deadline, timer: None }
+    }
+
+    impl Sleep {
+        pub(crate) const fn deadline(&self) -> Instant {
+            self.deadline
+        }
+
+        pub(crate) fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
+            self.deadline = deadline;
+            match &mut self.timer {
+                Some(Timer::Tokio(sleep)) => sleep.as_mut().reset(deadline),
+                timer => *timer = None,
+            }
+        }
+    }
+
+    impl Future for Sleep {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            let deadline = self.deadline;
+            #[cfg(feature = "blocking")]
+            if crate::blocking::wait_until(deadline) {
+                self.timer = None;
+                return if deadline <= Instant::now() { Poll::Ready(()) } else { Poll::Pending };
+            }
+            let timer = self.timer.get_or_insert_with(|| {
+                if has_tokio() {
+                    Timer::Tokio(Box::pin(tokio::time::sleep_until(deadline)))
+                } else {
+                    Timer::Thread(Alarm::new(deadline))
+                }
+            });
+            match timer {
+                Timer::Tokio(sleep) => sleep.as_mut().poll(cx),
+                Timer::Thread(_) if deadline <= Instant::now() => Poll::Ready(()),
+                Timer::Thread(alarm) => {
+                    alarm.set(cx.waker());
+                    Poll::Pending
+                }
+            }
+        }
+    }
+
+    /// The time is over.
+    #[derive(Debug)]
+    pub(crate) struct Elapsed;
+
+    pub(crate) async fn timeout_at<F: Future>(deadline: Instant, work: F) -> Result<F::Output, Elapsed> {
+        let (mut work, mut sleep) = (pin!(work), sleep_until(deadline));
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => Pin::new(&mut sleep).poll(cx).map(|()| Err(Elapsed)),
+        })
+        .await
+    }
+
+    pub(crate) async fn timeout<F: Future>(limit: Duration, work: F) -> Result<F::Output, Elapsed> {
+        match Instant::now().checked_add(limit) {
+            Some(deadline) => timeout_at(deadline, work).await,
+            // Beyond what the clock can count.
+            None => Ok(work.await),
+        }
+    }
+
+    /// Wakes somebody at a time, by a thread for all of the process.
+    #[derive(Debug)]
+    struct Alarm {
+        key: (std::time::Instant, u64),
+    }
+
+    #[derive(Default)]
+    struct Alarms {
+        due: Mutex<BTreeMap<(std::time::Instant, u64), Waker>>,
+        changed: Condvar,
+    }
+
+    impl Alarms {
+        fn lock(&self) -> MutexGuard<'_, BTreeMap<(std::time::Instant, u64), Waker>> {
+            self.due.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        fn run(&self) {
+            let mut due = self.lock();
+            loop {
+                let now = std::time::Instant::now();
+                match due.first_entry() {
+                    None => due = self.changed.wait(due).unwrap_or_else(PoisonError::into_inner),
+                    Some(first) if first.key().0 <= now => {
+                        let waker = first.remove();
+                        // Whoever is woken can set an alarm at once.
+                        drop(due);
+                        waker.wake();
+                        due = self.lock();
+                    }
+                    Some(first) => {
+                        let left = first.key().0.duration_since(now);
+                        due = self.changed.wait_timeout(due, left).unwrap_or_else(PoisonError::into_inner).0;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The alarms, whose thread begins with the first.
+    fn alarms() -> &'static Alarms {
+        static ALARMS: OnceLock<Alarms> = OnceLock::new();
+        static THREAD: OnceLock<()> = OnceLock::new();
+        let alarms = ALARMS.get_or_init(Alarms::default);
+        THREAD.get_or_init(|| {
+            let thread = std::thread::Builder::new().name("mailwire-timer".into());
+            if let Err(error) = thread.spawn(|| alarms.run()) {
+                tracing::error!(%error, "no thread for the timer: nothing ends by its time");
+            }
+        });
+        alarms
+    }
+
+    impl Alarm {
+        fn new(deadline: Instant) -> Self {
+            static NEXT: AtomicU64 = AtomicU64::new(0);
+            Self { key: (deadline.into_std(), NEXT.fetch_add(1, Ordering::Relaxed)) }
+        }
+
+        fn set(&self, waker: &Waker) {
+            let alarms = alarms();
+            alarms.lock().insert(self.key, waker.clone());
+            alarms.changed.notify_one();
+        }
+    }
+
+    impl Drop for Alarm {
+        fn drop(&mut self) {
+            alarms().lock().remove(&self.key);
+        }
+    }
+}
