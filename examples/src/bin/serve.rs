@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use mailwire_core::Dialect;
 use mailwire_examples::{Usage, program, say};
@@ -12,11 +12,12 @@ use mailwire_store::{
 };
 use mailwire_transport::{
     Security, imap, pop3,
+    proxy_protocol::Network,
     sasl::Mechanism,
-    server::Listener,
+    server::{Listener, ProxyProtocol},
     smtp::{self, proto::Host},
     testing::TestCa,
-    tls::ServerTls,
+    tls::{CertificateFiles, ServerTls},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,9 @@ use tokio_util::sync::CancellationToken;
 ///
 /// Protocols: smtp (STARTTLS offered), submission (login needed, STARTTLS), submissions (the same within
 /// TLS), lmtp (in clear, for this machine alone), imap (STARTTLS), imaps, pop3 (STLS), pop3s.
+///
+/// A socket that systemd has opened is named systemd:NAME in the place of the address, by its FileDescriptorName.
+/// On SIGHUP the certificates are read again, and clients that come after it see the new ones.
 ///
 /// Example:
 ///   serve --user anna=secret --listen imap=127.0.0.1:1143 --listen submission=127.0.0.1:1587
@@ -50,12 +54,17 @@ struct Arguments {
     /// A protocol and where to listen; may be given several times
     #[arg(long, value_name = "PROTOCOL=ADDRESS", required = true)]
     listen: Vec<String>,
-    /// The certificate chain, PEM. Without, one is made for localhost, and its authority is printed
-    #[arg(long, value_name = "FILE", requires = "key")]
-    cert: Option<PathBuf>,
-    /// The certificate's private key, PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    key: Option<PathBuf>,
+    /// The certificate chain, PEM; may be given several times, for other names. Without, one is made for localhost,
+    /// and its authority is printed
+    #[arg(long, value_name = "FILE", requires = "keys")]
+    cert: Vec<PathBuf>,
+    /// The certificate's private key, PEM; one for each certificate, in their order
+    #[arg(long = "key", value_name = "FILE", requires = "cert")]
+    keys: Vec<PathBuf>,
+    /// A network whose proxies tell, by the PROXY protocol, for whom they speak; may be given several times. All
+    /// clients have to come through them then
+    #[arg(long, value_name = "NETWORK")]
+    proxy_from: Vec<Network>,
     /// The name that the servers call themselves
     #[arg(long, default_value = "localhost")]
     name: String,
@@ -101,19 +110,21 @@ async fn run(arguments: &Arguments) -> Result<()> {
         let (name, password) = user.split_once('=').ok_or_else(given)?;
         store.add_user(name, password)?;
     }
-    let tls = match (&arguments.cert, &arguments.key) {
-        (Some(cert), Some(key)) => {
-            let read = |path: &PathBuf| {
-                std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-            };
-            ServerTls::from_pem(read(cert)?, read(key)?)?
+    let tls = match certificate_files(arguments)? {
+        Some(files) => {
+            let tls = files.read()?.build()?;
+            #[cfg(unix)]
+            tokio::spawn(renew(files, tls.clone()));
+            tls
         }
-        _ => {
+        None => {
             let ca = TestCa::new()?;
             eprint!("{}", ca.root_pem());
             ca.server_tls(&["localhost", "127.0.0.1", &arguments.name])?
         }
     };
+    let mut opened = Opened::take();
+    let proxies = ProxyProtocol::from_networks(arguments.proxy_from.iter().copied());
     let name = Host::try_from(arguments.name.as_str())?;
     // The programs of people's devices: they are not all exact.
     let dialect = if arguments.strict { Dialect::Strict } else { Dialect::Lenient };
@@ -138,9 +149,14 @@ async fn run(arguments: &Arguments) -> Result<()> {
             "lmtp" => Security::plaintext_without_encryption(),
             _ => return Err(Usage(format!("--listen {listen}: no such protocol")).into()),
         };
-        let listener = Listener::bind(address, security, Some(tls.clone()))
-            .await
-            .with_context(|| format!("cannot listen on {address}"))?;
+        let listener = match address.strip_prefix("systemd:") {
+            Some(name) => Listener::from_std(opened.listener(name)?, security, Some(tls.clone())),
+            None => Listener::bind(address, security, Some(tls.clone())).await,
+        };
+        let mut listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+        if !arguments.proxy_from.is_empty() {
+            listener = listener.with_proxy_protocol(proxies.clone());
+        }
         let address: SocketAddr = listener.local_addr().context("a listener without an address")?;
         say(format_args!("{protocol} {address}"))?;
         let shutdown = shutdown.clone();
@@ -164,6 +180,57 @@ async fn run(arguments: &Arguments) -> Result<()> {
         ended??;
     }
     Ok(())
+}
+
+fn certificate_files(arguments: &Arguments) -> Result<Option<CertificateFiles>> {
+    if arguments.cert.len() != arguments.keys.len() {
+        return Err(Usage("--cert and --key: one key for each certificate".into()).into());
+    }
+    let pairs = arguments.cert.iter().zip(&arguments.keys);
+    Ok(pairs.fold(None, |files: Option<CertificateFiles>, (chain, key)| match files {
+        Some(files) => Some(files.and(chain, key)),
+        None => Some(CertificateFiles::new(chain, key)),
+    }))
+}
+
+/// Reads the certificates again whenever that is asked for. What cannot be used changes nothing.
+#[cfg(unix)]
+async fn renew(files: CertificateFiles, tls: ServerTls) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut asked) = signal(SignalKind::hangup()) else { return };
+    while asked.recv().await.is_some() {
+        match files.read().and_then(|builder| builder.build()) {
+            Ok(renewed) => tls.replace(&renewed),
+            Err(error) => eprintln!("the certificates stay as they are: {error}"),
+        }
+    }
+}
+
+/// The sockets that systemd has opened for this process, with their names (`LISTEN_FDS`, `LISTEN_FDNAMES`).
+struct Opened {
+    sockets: listenfd::ListenFd,
+    names: Vec<String>,
+}
+
+impl Opened {
+    fn take() -> Self {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        Self { sockets: listenfd::ListenFd::from_env(), names: names.split(':').map(str::to_owned).collect() }
+    }
+
+    /// The socket of this name, which can be had once. Of several it is the first that is left.
+    fn listener(&mut self, name: &str) -> Result<std::net::TcpListener> {
+        for (index, known) in self.names.iter_mut().enumerate() {
+            if known == name {
+                known.clear();
+                let socket = self.sockets.take_tcp_listener(index);
+                let socket =
+                    socket.with_context(|| format!("the socket {name:?} of systemd is none of TCP"))?;
+                return socket.with_context(|| format!("systemd has not handed on the socket {name:?}"));
+            }
+        }
+        bail!("systemd has opened no socket of the name {name:?}")
+    }
 }
 
 async fn asked_to_end() {

@@ -155,3 +155,26 @@ fn wrong_arguments_are_told() {
     let taken = format!("imap=127.0.0.1:{}", serve.port("imap"));
     program("serve").args(["--listen", &taken]).run().expect(75, &["cannot listen on 127.0.0.1:"]);
 }
+
+#[test]
+fn clients_come_through_a_proxy() {
+    let serve = Serve::start(&["smtp"], &["--proxy-from", "127.0.0.0/8"]);
+    let mut stream = TcpStream::connect(("127.0.0.1", serve.port("smtp"))).unwrap();
+    stream.write_all(b"PROXY TCP4 192.0.2.7 198.51.100.1 51000 25\r\nQUIT\r\n").unwrap();
+    let replies: Vec<String> = BufReader::new(stream).lines().map_while(Result::ok).collect();
+    assert!(replies[0].starts_with("220 ") && replies[1].starts_with("221 "), "{replies:?}");
+    // From elsewhere nobody comes by.
+    let serve = Serve::start(&["smtp"], &["--proxy-from", "192.0.2.0/24"]);
+    let stream = TcpStream::connect(("127.0.0.1", serve.port("smtp"))).unwrap();
+    assert_eq!(BufReader::new(stream).lines().map_while(Result::ok).count(), 0);
+    program("serve")
+        .args(["--listen", "smtp=127.0.0.1:0", "--proxy-from", "10.1.2.3/8"])
+        .run()
+        .expect(2, &["10.0.0.0/8"]);
+}
+
+#[test]
+fn a_socket_that_systemd_has_not_opened_is_told() {
+    let ended = program("serve").args(["--listen", "imap=systemd:imap.socket"]).run();
+    ended.expect(1, &["systemd has opened no socket of the name \"imap.socket\""]);
+}
