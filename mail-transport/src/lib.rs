@@ -115,7 +115,7 @@
 //! [`Endpoint::with_wire_log`] and, for servers and drivers, [`WireLog`] show the lines of a conversation as `C: ` and
 //! `S: `, without secrets.
 //!
-//! Traces go to `tracing`. Those of clients have the target `mailwire_transport::client`: at the level DEBUG connecting,
+//! Traces go to `tracing`; [`traces`] has a table of them. Those of clients have the target `mailwire_transport::client`: at the level DEBUG connecting,
 //! TLS and its version, the login and its mechanism, refusals of a login and the end of the connection with its reason,
 //! at TRACE each command by its name when it is sent and when its answer has come. Those of servers have the paths
 //! of modules as targets, below `mailwire_transport`. No trace has a secret in it.
@@ -203,6 +203,7 @@ mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
+pub mod traces;
 
 #[cfg(feature = "client")]
 pub use account::Account;

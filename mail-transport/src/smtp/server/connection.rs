@@ -175,7 +175,7 @@ impl<S: Service> Conversation<'_, S> {
     }
 
     async fn command(&mut self, ticket: Ticket, command: Command) -> Result<()> {
-        tracing::trace!(command = command.name());
+        tracing::trace!(command = command.name(), "command");
         let (client, Some(session)) = (&mut self.client, &mut self.session) else {
             self.driver.connection_mut().reply(ticket, default_reply(&command))?;
             return Ok(());
