@@ -40,6 +40,39 @@ async fn guesses_cost_more_and_more_time() {
     }
 }
 
+/// RFC 4954 section 4, RFC 4959 section 3: a mechanism in which the server speaks first has none. LOGIN has one in
+/// practice.
+#[tokio::test]
+async fn an_initial_response_goes_with_mechanisms_that_have_one() {
+    let mut config = mailwire_store::memory::Config::default();
+    config.mechanisms.push(mailwire_transport::sasl::Mechanism::CramMd5);
+    let store = mailwire_store::memory::MemoryStore::with_config(config);
+    store.add_user("ada", "secret").unwrap();
+    let servers = Servers::new(&store);
+    for (protocol, auth, refused, go_on) in [
+        (raw::Protocol::Smtp, "AUTH", "501 5.7.0 ", "334 "),
+        (raw::Protocol::Imap, "AUTHENTICATE", "a BAD ", "+ "),
+        (raw::Protocol::Pop3, "AUTH", "-ERR ", "+ "),
+    ] {
+        let mut raw = servers.connect(protocol, Channel::Tls, PIPE).await;
+        if protocol == raw::Protocol::Smtp {
+            raw.command(protocol, "EHLO a.example").await;
+        }
+        for initial in ["YWRh", "="] {
+            let said = raw.command(protocol, &format!("{auth} CRAM-MD5 {initial}")).await;
+            assert!(said.starts_with(refused), "{protocol:?}: {said}");
+        }
+        let tag = if protocol == raw::Protocol::Imap { "a " } else { "" };
+        for mechanism in ["CRAM-MD5", "LOGIN YWRh"] {
+            raw.write(format!("{tag}{auth} {mechanism}\r\n")).await;
+            let said = raw.line().await;
+            assert!(said.starts_with(go_on), "{protocol:?}: {said}");
+            raw.write("*\r\n").await;
+            raw.line().await;
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_exchange_that_is_broken_off_is_a_failure() {
     for protocol in ALL {

@@ -111,6 +111,8 @@ impl Machine {
             Err(privacy_required())
         } else if !self.config.mechanisms.contains(&authenticate.mechanism) {
             Err(Refusal::no(Code::Cannot, "this mechanism is not offered"))
+        } else if authenticate.initial.is_some() && !authenticate.mechanism.takes_initial() {
+            Err(Refusal::bad(0, "this mechanism has no initial response"))
         } else {
             Ok(())
         }

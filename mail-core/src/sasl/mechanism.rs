@@ -284,6 +284,15 @@ impl Mechanism {
         !matches!(self, Self::Login | Self::CramMd5 | Self::DigestMd5 | Self::KerberosV4)
     }
 
+    /// Whether a server takes a client's message with the command: where the client has the first word, and for LOGIN, as
+    /// many clients send the name so. With other mechanisms it answers nothing, and is refused ([RFC 4954 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc4954#section-4), [RFC 4959 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc4959#section-3)).
+    #[must_use]
+    pub const fn takes_initial(&self) -> bool {
+        self.is_client_first() || matches!(self, Self::Login)
+    }
+
     /// Whether it is one of the SCRAM family ([RFC 5802](https://www.rfc-editor.org/rfc/rfc5802)).
     #[must_use]
     pub fn is_scram(&self) -> bool {

@@ -77,6 +77,9 @@ impl Machine {
             Command::Auth { mechanism, .. } if !self.config.mechanisms.contains(mechanism) => {
                 Err("mechanism not offered")
             }
+            Command::Auth { mechanism, initial: Some(_) } if !mechanism.takes_initial() => {
+                Err("this mechanism has no initial response")
+            }
             Command::Auth { mechanism, .. } => {
                 if self.config.policy(self.session.tls).permits(mechanism.among(&self.config.mechanisms)) {
                     Ok(())

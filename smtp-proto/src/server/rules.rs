@@ -200,6 +200,9 @@ impl Machine {
         if !self.config.mechanisms.contains(&auth.mechanism) {
             return bad(ReplyCode::PARAMETER_NOT_IMPLEMENTED, 5, 4, "Mechanism not offered");
         }
+        if auth.initial.is_some() && !auth.mechanism.takes_initial() {
+            return bad(ReplyCode::BAD_ARGUMENTS, 7, 0, "This mechanism has no initial response");
+        }
         match (self.policy().permits(auth.mechanism.among(&self.config.mechanisms)), self.config.channel) {
             (true, _) => Ok(()),
             (false, Channel::StartTls) => {
