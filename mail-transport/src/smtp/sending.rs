@@ -212,13 +212,17 @@ where
             let waiting = self.deliveries.back().is_some_and(Delivery::is_waiting);
             let gone_on = match (&self.current, &self.ended) {
                 (None, None) if waiting => self.start_anew().await,
-                (None, Some(_)) if waiting => Ok(self.start()),
+                (None, Some(_)) if waiting => {
+                    self.start();
+                    Ok(())
+                }
                 (None, None) => {
                     let Some(message) = next_of(&mut self.messages, self.exhausted).await else {
                         self.exhausted = true;
                         return None;
                     };
-                    Ok(self.take(message))
+                    self.take(message);
+                    Ok(())
                 }
                 (None, Some(_)) if !self.exhausted && self.deliveries.len() < AHEAD => {
                     tokio::select! {
