@@ -6,7 +6,7 @@ case failed.
 
     run.py FOLDER_OF_PROGRAMS [PART_OF_A_NAME]
 
-FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop`, `reports`, `extensions` and `serve`. IMAPFLOW in the
+FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop`, `sync`, `migrate`, `reports`, `extensions` and `serve`. IMAPFLOW in the
 environment names the folder that ImapFlow is installed in, and INTEROP_PACKAGES one with the folders `exim`, `opensmtpd`
 and `courier`, in which their packages are unpacked; without them, they are left out.
 """
@@ -25,6 +25,7 @@ import clients
 import differential
 import extensions
 import logins
+import moving
 import pairs
 import reports
 import twoway
@@ -120,6 +121,19 @@ def main():
         cases.append(("offlineimap <> serve IMAP, both ways", lambda: twoway.offlineimap(other, serve, folder)))
         cases.append(("interimap: Dovecot <> serve IMAP (QRESYNC, COMPRESS)",
                       lambda: twoway.interimap(other, serve, folder, dovecot)))
+
+        def show(line):
+            print(f"        {line}", flush=True)
+
+        def migrate():
+            with contextlib.ExitStack() as second:
+                target = Dovecot(folder / "dovecot2", authority, relay)
+                second.callback(target.stop)
+                return moving.migrate(programs, other, folder, dovecot, target, 2_000, 1, show)
+
+        cases.append(("sync <> Dovecot IMAP, killed ten times",
+                      lambda: moving.sync(programs, other, folder, dovecot, 2_000, 1, show)))
+        cases.append(("migrate: Dovecot > Dovecot IMAP, killed ten times", migrate))
         box = Mailbox(serve, other)
         cases.append(("smtp-source > serve SMTP", lambda: source(box, serve.smtp)))
         cases.append(("smtp-source > serve LMTP", lambda: source(box, serve.lmtp, "-L")))
