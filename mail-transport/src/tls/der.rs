@@ -1,11 +1,15 @@
 //! As much of DER as is looked at in certificates that rustls has checked, or is about to.
 
+#[cfg(feature = "server")]
 pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OID: u8 = 0x06;
+#[cfg(feature = "server")]
 pub(super) const UTC_TIME: u8 = 0x17;
+#[cfg(feature = "server")]
 pub(super) const GENERALIZED_TIME: u8 = 0x18;
 pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const EXPLICIT_0: u8 = 0xa0;
+#[cfg(feature = "server")]
 pub(super) const EXPLICIT_3: u8 = 0xa3;
 
 /// The contents of the DER element in front if it has this tag, and what follows it.
@@ -28,6 +32,7 @@ pub(super) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 }
 
 /// The tag of the element in front, its contents, and what follows it.
+#[cfg(feature = "server")]
 pub(super) fn any_element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let tag = *der.first()?;
     element(der, tag).map(|(contents, rest)| (tag, contents, rest))
