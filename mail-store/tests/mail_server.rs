@@ -155,6 +155,12 @@ async fn what_is_put_there_is_found() {
     server.user("bob").unwrap().create("Work", None).unwrap();
     assert!(server.messages().is_empty());
     assert_eq!(count_by_imap(&server, "bob").await, 1);
+    // Without the domain, the first of the name is meant.
+    server.deliver("ada@example.org", MESSAGE).unwrap();
+    server.deliver("ada@example.net", MESSAGE).unwrap();
+    server.deliver("ada@example.org", MESSAGE).unwrap();
+    assert_eq!(count_by_imap(&server, "ada").await, 2);
+    assert_eq!(count_by_imap(&server, "ada@example.net").await, 1);
 }
 
 #[tokio::test]

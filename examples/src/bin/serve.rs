@@ -1,25 +1,24 @@
 //! A mail server in memory.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use mailwire_core::Dialect;
 use mailwire_examples::{Usage, program, say};
 use mailwire_store::{
-    ImapService, Pop3Service, SmtpService,
-    memory::{self, MemoryStore},
+    memory,
+    testing::{Config, Fault, MailServer, StartError},
 };
 use mailwire_transport::{
-    Security, imap, pop3,
+    Protocol, Security,
     proxy_protocol::Network,
     sasl::Mechanism,
     server::{Listener, ProxyProtocol},
-    smtp::{self, proto::Host},
+    smtp::proto::Host,
     testing::TestCa,
     tls::{CertificateFiles, ServerTls},
 };
-use tokio_util::sync::CancellationToken;
 
 /// A mail server in memory: SMTP, LMTP, IMAP and POP3 over one store, for use with any mail client.
 ///
@@ -37,6 +36,15 @@ use tokio_util::sync::CancellationToken;
 /// A socket that systemd has opened is named systemd:NAME in the place of the address, by its FileDescriptorName.
 /// On SIGHUP the certificates are read again, and clients that come after it see the new ones.
 ///
+/// Without --user, everybody has a mailbox: mail is taken for any address, and whoever logs in as that address, by any
+/// password, reads it.
+///
+/// A fault is WHEN: WHAT. When: a protocol, `connection N`, `nth N`, `times N`, `always`, `odds P`, and one of
+/// `before COMMAND`, `answer COMMAND`, `after COMMAND` (`.` is the end of a message, `*` any command), `read BYTES`,
+/// `written BYTES`; otherwise at a new connection. What: `reply TEXT`, `delay TIME`, `close`, `cut`, `reset`, `stall`,
+/// `garbage BYTES`, `goodbye`, `no-close-notify`, `slow BYTES TIME`. Times are as 250ms or 2s. So the second recipient is
+/// greylisted: --fault "before RCPT nth 2: reply 450 4.7.1 Come back later".
+///
 /// Example:
 ///   serve --user anna=secret --listen imap=127.0.0.1:1143 --listen submission=127.0.0.1:1587
 #[derive(Parser)]
@@ -53,7 +61,19 @@ struct Arguments {
     users: Vec<String>,
     /// A protocol and where to listen; may be given several times
     #[arg(long, value_name = "PROTOCOL=ADDRESS", required = true)]
-    listen: Vec<String>,
+    listen: Vec<Listen>,
+    /// The user who gets all mail that is for nobody else, in place of it being refused
+    #[arg(long, value_name = "NAME")]
+    catch_all: Option<String>,
+    /// Something that goes wrong, to see what a client makes of it; may be given several times
+    #[arg(long = "fault", value_name = "WHEN: WHAT")]
+    faults: Vec<Fault>,
+    /// Have about this part of the commands, from 0 to 1, go wrong in one way or another
+    #[arg(long, value_name = "ODDS")]
+    chance: Option<f64>,
+    /// What chances are drawn from: the same client meets the same
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
     /// The certificate chain, PEM; may be given several times, for other names. Without, one is made for localhost,
     /// and its authority is printed
     #[arg(long, value_name = "FILE", requires = "keys")]
@@ -86,30 +106,8 @@ async fn main() -> ExitCode {
     program(async |arguments, _| run(arguments).await).await
 }
 
-/// The servers: handles, one for each listener.
-#[derive(Clone)]
-struct Servers {
-    smtp: smtp::Server<SmtpService<MemoryStore>>,
-    submission: smtp::Server<SmtpService<MemoryStore>>,
-    lmtp: smtp::Server<SmtpService<MemoryStore>>,
-    imap: imap::Server<ImapService<MemoryStore>>,
-    pop3: pop3::Server<Pop3Service<MemoryStore>>,
-}
-
 async fn run(arguments: &Arguments) -> Result<()> {
-    let mut config = memory::Config::default();
-    if !arguments.mechanisms.is_empty() {
-        config.mechanisms.clone_from(&arguments.mechanisms);
-    }
-    if arguments.without_channel_binding {
-        config.mechanisms.retain(|mechanism| !mechanism.binds_channel());
-    }
-    let store = MemoryStore::with_config(config);
-    for user in &arguments.users {
-        let given = || Usage("--user: given as NAME=PASSWORD".into());
-        let (name, password) = user.split_once('=').ok_or_else(given)?;
-        store.add_user(name, password)?;
-    }
+    let config = config(arguments)?;
     let tls = match certificate_files(arguments)? {
         Some(files) => {
             let tls = files.read()?.build()?;
@@ -123,63 +121,36 @@ async fn run(arguments: &Arguments) -> Result<()> {
             ca.server_tls(&["localhost", "127.0.0.1", &arguments.name])?
         }
     };
+    let listeners = listeners(arguments, &tls).await?;
+    let server = match MailServer::start_on(config, listeners).await {
+        Ok(server) => server,
+        Err(StartError::User { error, .. }) => return Err(error.into()),
+        Err(error) => return Err(error.into()),
+    };
+    for (listen, (_, _, address)) in arguments.listen.iter().zip(server.addresses()) {
+        say(format_args!("{} {address}", listen.name))?;
+    }
+    asked_to_end().await;
+    server.shutdown().await;
+    Ok(())
+}
+
+async fn listeners(arguments: &Arguments, tls: &ServerTls) -> Result<Vec<(Protocol, Listener)>> {
     let mut opened = Opened::take();
     let proxies = ProxyProtocol::from_networks(arguments.proxy_from.iter().copied());
-    let name = Host::try_from(arguments.name.as_str())?;
-    // The programs of people's devices: they are not all exact.
-    let dialect = if arguments.strict { Dialect::Strict } else { Dialect::Lenient };
-    let smtp =
-        smtp::Server::new(SmtpService::new(store.clone()), name).configure(|config| config.dialect = dialect);
-    let servers = Servers {
-        submission: smtp.clone().require_authentication(),
-        lmtp: smtp.clone().lmtp(),
-        smtp,
-        imap: imap::Server::new(ImapService::new(store.clone())).configure(|config| config.dialect = dialect),
-        pop3: pop3::Server::new(Pop3Service::new(store)).configure(|config| config.dialect = dialect),
-    };
-
-    let shutdown = CancellationToken::new();
-    let mut running = tokio::task::JoinSet::new();
-    for listen in &arguments.listen {
-        let given = || Usage(format!("--listen {listen}: given as PROTOCOL=ADDRESS"));
-        let (protocol, address) = listen.split_once('=').ok_or_else(given)?;
-        let security = match protocol {
-            "smtp" | "submission" | "imap" | "pop3" => Security::required_starttls(),
-            "submissions" | "imaps" | "pop3s" => Security::implicit_tls(),
-            "lmtp" => Security::plaintext_without_encryption(),
-            _ => return Err(Usage(format!("--listen {listen}: no such protocol")).into()),
-        };
+    let mut listeners = Vec::new();
+    for Listen { protocol, security, address, .. } in &arguments.listen {
         let listener = match address.strip_prefix("systemd:") {
-            Some(name) => Listener::from_std(opened.listener(name)?, security, Some(tls.clone())),
-            None => Listener::bind(address, security, Some(tls.clone())).await,
+            Some(name) => Listener::from_std(opened.listener(name)?, *security, Some(tls.clone())),
+            None => Listener::bind(&**address, *security, Some(tls.clone())).await,
         };
         let mut listener = listener.with_context(|| format!("cannot listen on {address}"))?;
         if !arguments.proxy_from.is_empty() {
             listener = listener.with_proxy_protocol(proxies.clone());
         }
-        let address: SocketAddr = listener.local_addr().context("a listener without an address")?;
-        say(format_args!("{protocol} {address}"))?;
-        let shutdown = shutdown.clone();
-        let servers = servers.clone();
-        let protocol = protocol.to_owned();
-        running.spawn(async move {
-            match protocol.as_str() {
-                "smtp" => servers.smtp.serve(listener, shutdown).await,
-                "submission" | "submissions" => servers.submission.serve(listener, shutdown).await,
-                "lmtp" => servers.lmtp.serve(listener, shutdown).await,
-                "imap" | "imaps" => servers.imap.serve(listener, shutdown).await,
-                _ => servers.pop3.serve(listener, shutdown).await,
-            }
-        });
+        listeners.push((*protocol, listener));
     }
-    tokio::spawn(async move {
-        asked_to_end().await;
-        shutdown.cancel();
-    });
-    while let Some(ended) = running.join_next().await {
-        ended??;
-    }
-    Ok(())
+    Ok(listeners)
 }
 
 fn certificate_files(arguments: &Arguments) -> Result<Option<CertificateFiles>> {
@@ -230,6 +201,69 @@ impl Opened {
             }
         }
         bail!("systemd has opened no socket of the name {name:?}")
+    }
+}
+
+/// What the server is to be.
+fn config(arguments: &Arguments) -> Result<Config> {
+    let mut store = memory::Config::default();
+    if !arguments.mechanisms.is_empty() {
+        store.mechanisms.clone_from(&arguments.mechanisms);
+    }
+    if arguments.without_channel_binding {
+        store.mechanisms.retain(|mechanism| !mechanism.binds_channel());
+    }
+    // The programs of people's devices: they are not all exact.
+    let dialect = if arguments.strict { Dialect::Strict } else { Dialect::Lenient };
+    let mut config = Config::new()
+        .with_store(store)
+        .with_dialect(dialect)
+        .with_name(Host::try_from(arguments.name.as_str())?)
+        .with_limits(None)
+        .with_seed(arguments.seed)
+        .with_injectable(false)
+        .with_faults(arguments.faults.iter().cloned());
+    if let Some(odds) = arguments.chance {
+        config = config.with_faults(Fault::weather(odds, Duration::from_millis(100)));
+    }
+    for user in &arguments.users {
+        let given = || Usage("--user: given as NAME=PASSWORD".into());
+        let (name, password) = user.split_once('=').ok_or_else(given)?;
+        config = config.with_user(name, password);
+    }
+    if let Some(user) = &arguments.catch_all {
+        config = config.with_catch_all(user);
+    }
+    Ok(config)
+}
+
+/// A protocol and where to listen.
+#[derive(Clone)]
+struct Listen {
+    name: String,
+    protocol: Protocol,
+    security: Security,
+    address: String,
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(listen: &str) -> Result<Self, String> {
+        let given = || format!("--listen {listen}: given as PROTOCOL=ADDRESS");
+        let (name, address) = listen.split_once('=').ok_or_else(given)?;
+        let (protocol, security) = match name {
+            "smtp" => (Protocol::Smtp, Security::required_starttls()),
+            "submission" => (Protocol::Submission, Security::required_starttls()),
+            "submissions" => (Protocol::Submission, Security::implicit_tls()),
+            "lmtp" => (Protocol::Lmtp, Security::plaintext_without_encryption()),
+            "imap" => (Protocol::Imap, Security::required_starttls()),
+            "imaps" => (Protocol::Imap, Security::implicit_tls()),
+            "pop3" => (Protocol::Pop3, Security::required_starttls()),
+            "pop3s" => (Protocol::Pop3, Security::implicit_tls()),
+            _ => return Err(format!("--listen {listen}: no such protocol")),
+        };
+        Ok(Self { name: name.to_owned(), protocol, security, address: address.to_owned() })
     }
 }
 

@@ -45,6 +45,50 @@ fn people_s_devices_are_served_unless_it_is_strict() {
 }
 
 #[test]
+fn it_fails_as_it_is_told() {
+    let lines = [
+        "EHLO x",
+        "MAIL FROM:<a@example.org>",
+        "RCPT TO:<anna@example.org>",
+        "RCPT TO:<bob@example.org>",
+        "QUIT",
+    ];
+    let fault = "smtp before RCPT nth 2: reply 450 4.7.1 Later";
+    let options = ["--fault", fault, "--fault", "imap before *: cut", "--catch-all", "anna", "--seed", "3"];
+    let serve = Serve::start(&["smtp"], &options);
+    let said = answers(serve.port("smtp"), &lines);
+    assert_eq!(said[3], "450 4.7.1 Later");
+    assert!(said[2].starts_with("250 ") && said[4].starts_with("221 "), "{said:?}");
+    // The next client meets nothing: bob's mail is anna's.
+    assert!(answers(serve.port("smtp"), &lines)[3].starts_with("250 "));
+    let listen = ["--listen", "smtp=127.0.0.1:0"];
+    let wrong = [
+        ("before RCPT", "WHEN: WHAT"),
+        ("before RCPT: explode", "what happens is not known"),
+        ("odds 2: cut", "odds are from 0 to 1"),
+    ];
+    for (fault, reason) in wrong {
+        program("serve").args(listen).args(["--fault", fault]).run().expect(64, &[reason]);
+    }
+}
+
+#[test]
+fn without_users_everybody_has_a_mailbox() {
+    let folder = TestFolder::new();
+    let mut command = program("serve");
+    let serve = Serve::of(command.args(["--listen", "smtp=127.0.0.1:0", "--listen", "imaps=127.0.0.1:0"]), 2);
+    let message = folder.file("1.eml", "Subject: hi\r\n\r\n");
+    let mut send = program("send");
+    send.args(["--security", "starttls", "--server", &format!("127.0.0.1:{}", serve.port("smtp")), "--ca"]);
+    send.arg(folder.file("ca.pem", &serve.authority));
+    send.args(["--from", "anna@localhost", "--to", "anna@localhost"]).arg(&message);
+    send.env_remove("MAILWIRE_PASSWORD").run().expect(0, &[]);
+    let fetched = client("fetch", &serve, "imaps", &folder).run();
+    fetched.expect(0, &[]);
+    assert!(fetched.out.contains("hi"), "{}", fetched.out);
+}
+
+#[test]
 fn channel_binding_can_be_left_out() {
     let folder = TestFolder::new();
     for (options, plus) in [(&[][..], true), (&["--without-channel-binding"], false)] {

@@ -27,7 +27,7 @@
 //! # Who has a mailbox
 //!
 //! Without further words everybody has: [`MailServer::start`] takes mail for any recipient, keeps it for that address, and
-//! lets anybody log in, by any password, as the one whose mail is to be read. [`Config::with_user`] names those who have one
+//! lets anybody log in, by any password, as the one whose mail is to be read: by the address, or what is before its `@`. [`Config::with_user`] names those who have one
 //! in place of that: others' mail is refused, and so are wrong passwords. [`Config::with_catch_all`] gives one of them all that
 //! is not for the others.
 //!
@@ -71,7 +71,7 @@ mod users;
 
 pub use self::{
     config::{Config, ListenAt},
-    faults::{Action, Fault, Happened, Moment},
+    faults::{Action, Fault, Happened, Moment, NotAFault},
     log::{ReceivedMessage, TooFew},
     server::{MailServer, StartError},
 };

@@ -86,6 +86,7 @@ pub enum StartError {
         /// The host and port.
         address: String,
         /// The reason.
+        #[source]
         error: mailwire_transport::Error,
     },
     /// There is no certificate.
@@ -109,6 +110,36 @@ impl MailServer {
     ///
     /// A user's name or password cannot be one, a place cannot be listened at, or there is no certificate.
     pub async fn start_with(config: Config) -> Result<Self, StartError> {
+        let (tls, authority) = certificate(&config).map_err(StartError::Certificate)?;
+        let (mut server, users) = Self::prepare(&config, authority)?;
+        for ListenAt { protocol, security, address, clear } in config.places() {
+            let bound = Listener::bind(&*address, security, Some(tls.clone())).await;
+            let listener = bound.map_err(|error| StartError::Listen { protocol, address, error })?;
+            server.attend(&config, &users, protocol, listener, clear || !security.is_tls());
+        }
+        Ok(server)
+    }
+
+    /// Starts a server at listeners of the caller's, with certificates of their own: sockets that are open already, Unix
+    /// sockets, clients after a proxy; nobody logs in there without TLS. What the configuration says of [where to listen](Config::listeners) and of
+    /// [a certificate](Config::tls) does not count, and an [endpoint](Self::endpoint) has the system's trust.
+    ///
+    /// # Errors
+    ///
+    /// A user's name or password cannot be one.
+    pub async fn start_on(
+        config: Config,
+        listeners: impl IntoIterator<Item = (Protocol, Listener)>,
+    ) -> Result<Self, StartError> {
+        let (mut server, users) = Self::prepare(&config, Authority { pem: None, client_tls: None })?;
+        for (protocol, listener) in listeners {
+            server.attend(&config, &users, protocol, listener, false);
+        }
+        Ok(server)
+    }
+
+    /// A server that listens nowhere.
+    fn prepare(config: &Config, authority: Authority) -> Result<(Self, Users), StartError> {
         let anybody = config.users.is_empty();
         let strangers = match &config.catch_all {
             Some(user) => {
@@ -127,10 +158,8 @@ impl MailServer {
         }
         let credentials =
             |(name, password): &(String, _)| Credentials::password(name, Clone::clone(password));
-        let users = config.users.iter().map(credentials).collect();
-        let (tls, authority) = certificate(&config).map_err(StartError::Certificate)?;
-        let mut server = Self {
-            users,
+        let server = Self {
+            users: config.users.iter().map(credentials).collect(),
             log: Arc::new(Log::new(config.kept)),
             script: Arc::new(Script::new(config.faults.clone(), config.seed)),
             listening: Vec::new(),
@@ -139,26 +168,22 @@ impl MailServer {
             running: JoinSet::new(),
             store: store.clone(),
         };
-        let users = Users { store, anybody };
-        for place in config.places() {
-            server.listen(&config, &users, &tls, place).await?;
-        }
-        Ok(server)
+        Ok((server, Users { store, anybody }))
     }
 
-    async fn listen(
+    /// Has the server attend to one more listener. `clear`: clients may do without STARTTLS.
+    fn attend(
         &mut self,
         config: &Config,
         users: &Users,
-        tls: &ServerTls,
-        place: ListenAt,
-    ) -> Result<(), StartError> {
-        let ListenAt { protocol, security, address, clear } = place;
-        let bound = Listener::bind(&*address, security, Some(tls.clone())).await;
-        let listener = bound.map_err(|error| StartError::Listen { protocol, address, error })?;
-        let Some(address) = listener.local_addr() else { return Ok(()) };
-        let clear = clear || !security.is_tls();
-        self.listening.push(Listening { protocol, security, clear, address });
+        protocol: Protocol,
+        listener: Listener,
+        clear: bool,
+    ) {
+        let security = listener.security();
+        if let Some(address) = listener.local_addr() {
+            self.listening.push(Listening { protocol, security, clear, address });
+        }
         let (store, users) = (self.store.clone(), users.clone());
         match protocol {
             Protocol::Imap => {
@@ -191,7 +216,6 @@ impl MailServer {
                 self.run(config, protocol, server, clear, listener);
             }
         }
-        Ok(())
     }
 
     fn run<P: ServerProtocol<S>, S: Send + Sync + 'static>(

@@ -125,7 +125,7 @@ pub struct Happened {
 }
 
 impl Fault {
-    fn new(action: Action) -> Self {
+    pub(super) fn new(action: Action) -> Self {
         Self {
             action,
             moment: Moment::Before("CONNECT".into()),

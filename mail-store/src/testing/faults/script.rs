@@ -128,6 +128,7 @@ impl Cue {
                 happened.pop_front();
             }
             let (protocol, connection) = (self.protocol, self.connection);
+            tracing::info!(?protocol, connection, ?action, moment = ?now, "a fault happens");
             let at = SystemTime::now();
             happened.push_back(Happened { protocol, connection, action: action.clone(), moment: now, at });
             return Some(action);
