@@ -26,6 +26,8 @@ use mailwire_transport::imap::{Capability, Client, proto::types::MailboxName};
 ///
 /// It can be stopped at any time, by force as well: the next run goes on. If the server's UIDVALIDITY changes, or
 /// `.mailwire-sync` is lost, messages that are on both sides are known by their content, and nothing is deleted.
+/// What a server is still storing when the next run begins, less than a second after one was killed, that run cannot
+/// see, and stores again.
 ///
 /// With --all, the Maildir is INBOX, and has the other mailboxes beside it as Maildir++ folders: `.Archive.2025` is
 /// Archive/2025. Mailboxes and folders that one side does not have are made there. None is ever removed: whoever
