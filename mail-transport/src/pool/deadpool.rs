@@ -1,7 +1,7 @@
 //! Managers for [`deadpool`]'s pools, for programs that have all their pools from there.
 //!
 //! deadpool gives connections and nothing else: [`smtp::Mailer`](crate::smtp::Mailer), which knows when a message may be sent once more, and
-//! the bounds of [`PoolOptions`](super::PoolOptions) are not in it.
+//! the bounds of [`PoolOptions`] are not in it.
 //!
 //! ```no_run
 //! use deadpool::managed::Pool;
