@@ -12,6 +12,8 @@ use tokio::sync::Semaphore;
 use super::{PoolOptions, Pooled, pace::Pace};
 use crate::{Address, Endpoint, Result};
 
+/// What most owners differ in: a server, and who logs in.
+type Name = (Address, Option<String>);
 type Connecting<C> = Pin<Box<dyn Future<Output = Result<C>> + Send>>;
 
 /// Whose connections these are, and how they are made.
@@ -25,7 +27,7 @@ pub(super) struct Owner<C: Pooled> {
 }
 
 enum Way<C: Pooled> {
-    Of(Endpoint, C::Config),
+    Of(Box<(Endpoint, C::Config)>),
     Own(Box<dyn Fn() -> Connecting<C> + Send + Sync>),
 }
 
@@ -53,7 +55,7 @@ impl<C: Pooled> Owner<C> {
     /// Makes a connection.
     pub(super) async fn connect(&self) -> Result<C> {
         match &self.way {
-            Way::Of(endpoint, config) => C::open(endpoint.clone(), config.clone()).await,
+            Way::Of(known) => C::open(known.0.clone(), known.1.clone()).await,
             Way::Own(connect) => connect().await,
         }
     }
@@ -61,7 +63,7 @@ impl<C: Pooled> Owner<C> {
     /// The server, for errors.
     pub(super) fn server(&self) -> String {
         match &self.way {
-            Way::Of(endpoint, _) => endpoint.address().to_string(),
+            Way::Of(known) => known.0.address().to_string(),
             Way::Own(_) => "the server".into(),
         }
     }
@@ -69,13 +71,13 @@ impl<C: Pooled> Owner<C> {
     /// Whether a connection of this one may be given to whoever has these. All of the configuration counts, credentials
     /// first: nothing that somebody chose is done in another's name or another way.
     fn is(&self, endpoint: &Endpoint, config: &C::Config) -> bool {
-        matches!(&self.way, Way::Of(own, chosen) if own.is_same(endpoint) && chosen == config)
+        matches!(&self.way, Way::Of(known) if known.0.is_same(endpoint) && known.1 == *config)
     }
 }
 
 /// The accounts that somebody holds, or that have connections.
 pub(super) struct Owners<C: Pooled> {
-    known: HashMap<(Address, Option<String>), Vec<Weak<Owner<C>>>>,
+    known: HashMap<Name, Vec<Weak<Owner<C>>>>,
     /// When there are so many, those that are gone are looked for.
     crowded: usize,
 }
@@ -107,7 +109,7 @@ impl<C: Pooled> Owners<C> {
         if let Some(account) = held.find(|account| account.is(&endpoint, &config)) {
             return account;
         }
-        let account = Arc::new(Owner::new(Way::Of(endpoint, config), options));
+        let account = Arc::new(Owner::new(Way::Of(Box::new((endpoint, config))), options));
         owners.push(Arc::downgrade(&account));
         account
     }
@@ -142,7 +144,13 @@ mod tests {
     #[test]
     fn an_equal_account_is_the_same_and_any_other_is_not() {
         let mut known = Known::default();
-        let tls = || ClientTls::from_config(Arc::new(bare_tls()));
+        let tls = || {
+            let provider = crate::tls::default_provider().unwrap();
+            let builder = rustls::ClientConfig::builder_with_provider(provider);
+            let versions = builder.with_safe_default_protocol_versions().unwrap();
+            let roots = versions.with_root_certificates(rustls::RootCertStore::empty());
+            ClientTls::from_config(Arc::new(roots.with_no_client_auth()))
+        };
         let shared = tls();
         let ours = find(&mut known, endpoint().with_tls(shared.clone()), ada());
         assert!(Arc::ptr_eq(&ours, &find(&mut known, endpoint().with_tls(shared.clone()), ada())));
@@ -210,12 +218,5 @@ mod tests {
         assert!(Arc::ptr_eq(&held, &find(&mut known, endpoint(), ada())));
         let rates = PoolOptions::new().with_rate(crate::pool::Rate::new(1, Duration::MAX));
         assert!(known.find(endpoint(), smtp::Config::anonymous(), &rates).pace.is_some());
-    }
-
-    fn bare_tls() -> rustls::ClientConfig {
-        let provider = crate::tls::default_provider().unwrap();
-        let builder = rustls::ClientConfig::builder_with_provider(provider);
-        let versions = builder.with_safe_default_protocol_versions().unwrap();
-        versions.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
     }
 }
