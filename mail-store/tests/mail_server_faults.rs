@@ -28,6 +28,7 @@ async fn start(faults: impl IntoIterator<Item = Fault>) -> MailServer {
 }
 
 /// A client of any protocol.
+#[allow(clippy::large_enum_variant, reason = "there are few of them")]
 enum Client {
     Smtp(smtp::Client),
     Imap(imap::Client),
