@@ -129,6 +129,8 @@ mod anywhere {
     }
 
     pub(crate) async fn timeout<F: Future>(limit: Duration, work: F) -> Result<F::Output, Elapsed> {
+        // Handed on by reference: each future that holds another by value doubles what stands on the stack.
+        let work = pin!(work);
         match Instant::now().checked_add(limit) {
             Some(deadline) => timeout_at(deadline, work).await,
             // Beyond what the clock can count.

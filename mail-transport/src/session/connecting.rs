@@ -83,7 +83,8 @@ macro_rules! connecting {
             ) -> Result<Self> {
                 let server = endpoint.address().clone();
                 let limit = endpoint.timeouts().login;
-                let begun = Self::begin(stream, channel, endpoint, config);
+                // All that a login can be is large, and no part of the futures of those who connect.
+                let begun = Box::pin(Self::begin(stream, channel, endpoint, config));
                 let client = crate::within(limit, Phase::Login, begun).await;
                 client.map_err(|error| error.during(&server, &Phase::Login))
             }
