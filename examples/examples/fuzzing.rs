@@ -12,7 +12,7 @@ impl Subject for Commands {
         self.0.extend_from_slice(bytes);
         while let Some(end) = self.0.windows(2).position(|pair| pair == b"\r\n") {
             let line: Vec<u8> = self.0.drain(..end + 2).collect();
-            report(Observation::Event(String::from_utf8_lossy(&line[..end]).into_owned()));
+            report(Observation::Event(String::from_utf8_lossy(line.trim_ascii_end()).into_owned()));
         }
     }
 

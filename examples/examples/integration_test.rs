@@ -1,6 +1,7 @@
 //! A test of code that sends mail: what was sent is looked at in a server of its own.
 use std::time::Duration;
 
+use anyhow::Context;
 use mailwire_store::testing::MailServer;
 use mailwire_transport::{Endpoint, Protocol, Result, sasl::Credentials, smtp};
 
@@ -17,8 +18,9 @@ async fn main() -> anyhow::Result<()> {
     let server = MailServer::start().await?;
     welcome(server.endpoint(Protocol::Submission), &server.credentials(), "bob@example.net").await?;
     let messages = server.wait_for(1, Duration::from_secs(5)).await?;
-    assert_eq!(messages[0].recipients(), ["bob@example.net"]);
-    assert_eq!(messages[0].subject().as_deref(), Some("Welcome"));
+    let message = messages.first().context("no message")?;
+    assert_eq!(message.recipients(), ["bob@example.net"]);
+    assert_eq!(message.subject().as_deref(), Some("Welcome"));
     println!("as it should be");
     Ok(())
 }

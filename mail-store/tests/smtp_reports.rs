@@ -1,5 +1,5 @@
 //! Reports that the SMTP service sends, and the parameters of envelopes that it keeps.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
     ops::Range,

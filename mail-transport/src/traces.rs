@@ -63,6 +63,7 @@
 //! | malformed | DEBUG | `error` |
 //! | message refused | INFO | `reason` |
 //! | messages not deleted | WARN | `count`, `reason` |
+//! | no thread for the timer: nothing ends by its time | ERROR | `error` |
 //! | not a trusted proxy | INFO | `protocol`, `peer` |
 //! | not offered | WARN | `capability`, `error` |
 //! | odd answer | DEBUG | `command`, `deviations` |

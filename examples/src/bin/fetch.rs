@@ -191,7 +191,7 @@ async fn search(
     let selected = client.examine(&arguments.mailbox()).await?;
     if is_unreadable(client, &["EXISTS"]) {
         let why = "how many messages there are cannot be read";
-        tally.failed_as(Status::Refused, &arguments.mailbox(), why);
+        tally.failed_as(Status::Refused, arguments.mailbox(), why);
     }
     if selected.exists == 0 {
         return Ok((selected, Vec::new()));
@@ -199,7 +199,7 @@ async fn search(
     let key = if arguments.unseen { SearchKey::Unseen } else { SearchKey::All };
     let found = client.uid_search([key]).await?;
     if is_unreadable(client, &["SEARCH", "ESEARCH"]) {
-        tally.failed_as(Status::Refused, &arguments.mailbox(), "what was found cannot be read");
+        tally.failed_as(Status::Refused, arguments.mailbox(), "what was found cannot be read");
     }
     let exists = client.exists().unwrap_or(0).max(selected.exists);
     // A range of a few bytes can be billions.

@@ -137,8 +137,9 @@ impl Maildrop<'_> {
             }
         };
         self.download.expect(downloads.octets());
-        while new {
-            let (message, body) = match downloads.next().await {
+        loop {
+            let next = if new { downloads.next().await } else { Ok(None) };
+            let (message, body) = match next {
                 Ok(Some(next)) => next,
                 Ok(None) => break,
                 Err(error) => {
