@@ -198,3 +198,16 @@ async fn a_shutdown_tells_the_clients() {
     assert_eq!(code(&refused), 421);
     assert!(imap.noop().await.is_err());
 }
+
+/// Futures of large futures are moved into each other: without optimisation, the stack of a test did not do for them.
+#[tokio::test]
+async fn connecting_is_no_large_future() {
+    let server = MailServer::start().await.unwrap();
+    let credentials = server.credentials();
+    let sizes = [
+        size_of_val(&smtp::Client::connect(server.endpoint(Protocol::Submission), &credentials)),
+        size_of_val(&imap::Client::connect(server.endpoint(Protocol::Imap), &credentials)),
+        size_of_val(&pop3::Client::connect(server.endpoint(Protocol::Pop3), &credentials)),
+    ];
+    assert!(sizes.iter().all(|size| *size < 16 * 1024), "{sizes:?}");
+}
