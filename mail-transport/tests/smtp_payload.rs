@@ -296,7 +296,7 @@ async fn a_message_goes_to_those_whom_its_header_names() {
         let message = std::str::from_utf8(&kept.message).unwrap();
         let (header, _) = message.split_once("\r\n\r\n").unwrap();
         assert!(
-            !message.contains("cy@") && !message.contains("dan@") && !header.to_lowercase().contains("bcc")
+            !message.contains("cy@") && !message.contains("dan@") && !header.to_lowercase().contains("bcc:")
         );
         let field =
             |name: &str| header.lines().filter_map(|line| line.strip_prefix(name)).collect::<Vec<_>>();
