@@ -93,7 +93,9 @@ impl Client {
     /// message [`outcome`](Client::outcome).
     pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Payload<'_>>) -> Result<Sent> {
         self.forget();
-        self.send_all([(envelope, message)]).next().await.unwrap_or(Err(Error::Closed))
+        let mut sending = self.send_all([(envelope, message)]);
+        // On the heap, as it is large, and callers put it into futures of their own.
+        Box::pin(sending.next()).await.unwrap_or(Err(Error::Closed))
     }
 
     /// What is checked before anything is sent.
