@@ -275,8 +275,7 @@ async fn said(
         let (mut buffer, mut done, mut body) = (vec![0; 4096], 0, false);
         while let Ok(count @ 1..) = theirs.read(&mut buffer).await {
             said.extend_from_slice(&buffer[..count]);
-            loop {
-                let Some(rest) = said.get(done..) else { break };
+            while let Some(rest) = said.get(done..) {
                 let end = if body { &b"\r\n.\r\n"[..] } else { b"\r\n" };
                 let Some(at) = rest.windows(end.len()).position(|it| it == end) else { break };
                 let line = String::from_utf8_lossy(&rest[..at]).into_owned();

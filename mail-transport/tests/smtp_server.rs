@@ -109,9 +109,11 @@ async fn a_message_that_the_server_fetches() {
     };
     let (served, ()) = tokio::join!(server.serve_stream(Stream::other(ours), Channel::Clear), talk);
     served.unwrap();
-    let told = recorder.0.lock().unwrap();
-    let [(_, transaction, fetched)] = &told[..] else { unreachable!("{told:?}") };
-    assert_eq!((transaction.recipients.len(), &**fetched), (1, url("imap.example.com").as_str()));
+    {
+        let told = recorder.0.lock().unwrap();
+        let [(_, transaction, fetched)] = &told[..] else { unreachable!("{told:?}") };
+        assert_eq!((transaction.recipients.len(), &**fetched), (1, url("imap.example.com").as_str()));
+    }
     let part = url("imap.example.com");
     let begun = format!("EHLO x.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBURL {part}\r\nQUIT\r\n");
     assert!(self::talk(&server, &begun).await.contains("\r\n554 5.6.6 "));

@@ -159,7 +159,7 @@ fn served(said: &str, replies: &[u16]) -> (String, Vec<Event>) {
         events.push(event);
     }
     let written = drain(&mut server);
-    let replies = written.split_once("2.1.5 Ok\r\n").unwrap().1.lines().map(|line| &line[..3]);
+    let replies = written.split_once("2.1.5 Ok\r\n").unwrap().1.lines().filter_map(|line| line.get(..3));
     (replies.collect::<Vec<_>>().join(" "), events)
 }
 

@@ -428,8 +428,8 @@ mod tests {
         ] {
             for cut in 0..=text.len() {
                 let mut lines = Lines::new(true);
-                let mut all = lines.mend(text[..cut].as_bytes()).to_vec();
-                all.extend_from_slice(&lines.mend(text[cut..].as_bytes()));
+                let mut all = lines.mend(&text.as_bytes()[..cut]).to_vec();
+                all.extend_from_slice(&lines.mend(&text.as_bytes()[cut..]));
                 all.extend_from_slice(lines.end());
                 assert_eq!(String::from_utf8(all).unwrap(), mended, "{text:?}");
             }
