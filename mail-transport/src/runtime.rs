@@ -42,8 +42,8 @@ fn has_tokio() -> bool {
 mod anywhere {
     use std::{
         collections::BTreeMap,
-        future::{Future, poll_fn},
-        pin::{Pin, pin},
+        future::Future,
+        pin::Pin,
         sync::{
             Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
             atomic::{AtomicU64, Ordering},
@@ -52,6 +52,7 @@ mod anywhere {
         time::Duration,
     };
 
+    use pin_project_lite::pin_project;
     use tokio::time::Instant;
 
     use super::has_tokio;
@@ -119,23 +120,38 @@ mod anywhere {
     #[derive(Debug)]
     pub(crate) struct Elapsed;
 
-    pub(crate) async fn timeout_at<F: Future>(deadline: Instant, work: F) -> Result<F::Output, Elapsed> {
-        let (mut work, mut sleep) = (pin!(work), sleep_until(deadline));
-        poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => Pin::new(&mut sleep).poll(cx).map(|()| Err(Elapsed)),
-        })
-        .await
+    pin_project! {
+        /// Work that has to be done by a time. Not an `async fn`, which would hold the work twice: futures of clients are large,
+        /// and stand within each other.
+        pub(crate) struct Timeout<F> {
+            #[pin]
+            work: F,
+            // Unless it is beyond what the clock can count.
+            sleep: Option<Sleep>,
+        }
     }
 
-    pub(crate) async fn timeout<F: Future>(limit: Duration, work: F) -> Result<F::Output, Elapsed> {
-        // Handed on by reference: each future that holds another by value doubles what stands on the stack.
-        let work = pin!(work);
-        match Instant::now().checked_add(limit) {
-            Some(deadline) => timeout_at(deadline, work).await,
-            // Beyond what the clock can count.
-            None => Ok(work.await),
+    impl<F: Future> Future for Timeout<F> {
+        type Output = Result<F::Output, Elapsed>;
+
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+            let this = self.project();
+            if let Poll::Ready(output) = this.work.poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            match this.sleep {
+                Some(sleep) => Pin::new(sleep).poll(cx).map(|()| Err(Elapsed)),
+                None => Poll::Pending,
+            }
         }
+    }
+
+    pub(crate) const fn timeout_at<F: Future>(deadline: Instant, work: F) -> Timeout<F> {
+        Timeout { work, sleep: Some(sleep_until(deadline)) }
+    }
+
+    pub(crate) fn timeout<F: Future>(limit: Duration, work: F) -> Timeout<F> {
+        Timeout { work, sleep: Instant::now().checked_add(limit).map(sleep_until) }
     }
 
     /// Wakes somebody at a time, by a thread for all of the process.
