@@ -5,38 +5,28 @@
 //! nothing: a file that was fetched has its UID in its name, and one that was stored is known by its content when it
 //! comes back.
 
+mod fetch;
 mod lock;
 mod plan;
+mod store;
 mod table;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fmt,
-    fs::File,
-    io::{self, Read as _},
     path::PathBuf,
-    pin::Pin,
-    task::{Context, Poll},
 };
 
 use anyhow::{Result, anyhow};
-use bytes::Bytes;
 use indicatif::ProgressBar;
 use mailwire_imap::sync::{Change, SyncOptions, SyncState};
-use mailwire_transport::{
-    Payload,
-    imap::{
-        Capability, Client, FetchAtt, FlagChange,
-        client::{AppendOptions, Selected},
-        proto::{
-            response::MsgAtt,
-            types::{DateTime, Flag, MailboxName, Section, Uid},
-        },
+use mailwire_transport::imap::{
+    Capability, Client, FetchAtt, FlagChange,
+    client::Selected,
+    proto::{
+        response::MsgAtt,
+        types::{Flag, MailboxName, Uid},
     },
-};
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    task::{JoinError, JoinSet},
 };
 
 pub use self::{lock::Lock, table::Table};
@@ -46,9 +36,8 @@ use self::{
 };
 use crate::{
     Failed, Later, Link, Status, Tally,
-    append::{AT_ONCE, Letter, Stored, append_all, stored, takes_several},
-    maildir::{Arrived, Digest, Entries, Entry, Letters, Maildir, Newlines},
-    progress, tell,
+    maildir::{Digest, Entries, Entry, Letters, Maildir},
+    tell,
 };
 
 /// How a mailbox is synchronized.
@@ -92,14 +81,8 @@ impl fmt::Display for Report {
 pub const STATE: &str = ".mailwire-sync";
 /// A file of this size or below is sent from memory, and a message asked for with others. In bytes.
 const SMALL: u64 = 1 << 20;
-/// How many messages one command fetches, and of how many bytes together.
-const FETCHED_AT_ONCE: (usize, u64) = (500, 8 << 20);
-/// What is taken for the size of a message where the server has not said it.
-const USUAL_SIZE: u64 = 16 << 10;
 /// How many messages one command changes or removes.
 const CHANGED_AT_ONCE: usize = 500;
-/// How many files are written at the same time.
-const WRITERS: usize = 8;
 /// From how many messages on it takes a word to remove all.
 const MANY: usize = 20;
 /// How often both sides are compared, at most.
@@ -489,232 +472,6 @@ impl Run<'_> {
         }
         Ok(())
     }
-
-    /// Fetches messages. One whose content a file has that is not on the server is that file.
-    async fn fetch(&mut self, client: &mut Client, wanted: &[(Uid, u64)]) -> Result<(), Failed> {
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        self.by_content.clear();
-        for name in self.to_store.iter().chain(&self.table.sent) {
-            let Some(entry) = self.here.get(name) else { continue };
-            if let Some(digest) = self.maildir.digest(entry).map_err(disk)? {
-                self.by_content.entry(digest).or_default().push(name.clone());
-            }
-        }
-        self.bar = progress(wanted.iter().map(|(_, size)| size).sum(), &self.mailbox.to_unicode());
-        for group in groups(wanted) {
-            let left = match group {
-                [one] => vec![one.0],
-                _ => self.fetch_several(client, group).await?,
-            };
-            for uid in left {
-                self.fetch_one(client, uid).await?;
-            }
-            if self.unsaved > CHANGED_AT_ONCE.max(self.table.rows.len() / 10) {
-                self.save().map_err(disk)?;
-            }
-        }
-        self.bar.finish_and_clear();
-        Ok(())
-    }
-
-    /// Fetches messages in one command. Gives those that did not come.
-    async fn fetch_several(&mut self, client: &mut Client, group: &[(Uid, u64)]) -> Result<Vec<Uid>, Failed> {
-        let uids: Vec<Uid> = group.iter().map(|(uid, _)| *uid).collect();
-        let mut left: BTreeSet<Uid> = uids.iter().copied().collect();
-        let body = FetchAtt::BodySection { section: Section::WHOLE, partial: None, peek: true };
-        let mut writing = JoinSet::new();
-        let result = async {
-            let items = [FetchAtt::Uid, FetchAtt::InternalDate, body];
-            let mut messages = client.uid_fetch(&uids, items).await?;
-            while let Some(message) = messages.next().await? {
-                let (Some(uid), Some(body)) = (message.uid(), message.body()) else { continue };
-                if !left.remove(&uid) {
-                    continue;
-                }
-                let date = message.internal_date().map(DateTime::to_unix);
-                let name = self.table.name(uid, date).map_err(disk)?;
-                while writing.len() >= WRITERS {
-                    self.written(writing.join_next().await)?;
-                }
-                let maildir = self.maildir.clone();
-                writing.spawn_blocking(move || write(&maildir, uid, name, &body, date));
-            }
-            Ok(())
-        };
-        let result: Result<(), Failed> = result.await;
-        while let Some(written) = writing.join_next().await {
-            self.written(Some(written))?;
-        }
-        match result {
-            // One by one, it shows which it is.
-            Ok(()) | Err(Failed::Alone(..)) => Ok(left.into_iter().collect()),
-            Err(failed) => Err(failed),
-        }
-    }
-
-    fn written(&mut self, written: Option<Result<Written, JoinError>>) -> Result<(), Failed> {
-        let Some(written) = written else { return Ok(()) };
-        let (uid, name, arrived) = written.map_err(disk)?.map_err(disk)?;
-        self.arrived(uid, name, arrived).map_err(disk)
-    }
-
-    /// Fetches a message of any size.
-    async fn fetch_one(&mut self, client: &mut Client, uid: Uid) -> Result<(), Failed> {
-        match self.stream_one(client, uid).await {
-            Ok(true) => Ok(()),
-            // It may be gone by now: then the next comparison shows it.
-            Ok(false) if self.missing.insert(uid) => {
-                self.again = true;
-                Ok(())
-            }
-            Ok(false) => {
-                let what = format_args!("{}: message {uid}", self.mailbox);
-                self.tally.failed_as(Status::Refused, what, "the server did not give it");
-                Ok(())
-            }
-            Err(Failed::Alone(status, error)) => {
-                let what = format_args!("{}: message {uid}", self.mailbox);
-                self.tally.failed_as(status, what, format_args!("{error:#}"));
-                Ok(())
-            }
-            Err(failed) => Err(failed),
-        }
-    }
-
-    async fn stream_one(&mut self, client: &mut Client, uid: Uid) -> Result<bool, Failed> {
-        let mut dates = client.uid_fetch(uid, [FetchAtt::Uid, FetchAtt::InternalDate]).await?;
-        let mut date = None;
-        while let Some(message) = dates.next().await? {
-            date = message.internal_date().map(DateTime::to_unix).or(date);
-        }
-        let name = self.table.name(uid, date).map_err(disk)?;
-        let Some(mut body) = client.fetch_body(uid, Section::WHOLE).await? else { return Ok(false) };
-        let mut arriving = self.maildir.begin(&name).map_err(disk)?;
-        while let Some(chunk) = body.chunk().await? {
-            arriving.write(&chunk).map_err(disk)?;
-        }
-        let arrived = arriving.end(date).map_err(disk)?;
-        self.arrived(uid, name, arrived).map_err(disk)?;
-        Ok(true)
-    }
-
-    /// A message is on the disk: it gets its name, unless a file has its content.
-    fn arrived(&mut self, uid: Uid, name: String, arrived: Arrived) -> io::Result<()> {
-        self.done = true;
-        let Some(row) = self.table.rows.get_mut(&uid) else { return Ok(()) };
-        self.bar.inc(row.size);
-        self.unsaved += 1;
-        self.tally.done();
-        let alike = self.by_content.get_mut(&arrived.digest);
-        for (index, known) in alike.iter().flat_map(|names| names.iter().enumerate()) {
-            let Some(entry) = self.here.get(known) else { continue };
-            if self.maildir.is_same(&arrived, entry)? {
-                (row.file, row.agreed) = (Some(known.clone()), Letters::NONE);
-                self.to_store.remove(known);
-                self.table.sent.remove(known);
-                if let Some(names) = alike {
-                    names.swap_remove(index);
-                }
-                return Ok(());
-            }
-        }
-        let letters = row.there.unwrap_or_default();
-        let entry = self.maildir.keep(arrived, &name, letters)?;
-        (row.file, row.agreed) = (Some(name.clone()), letters);
-        self.here.insert(name, entry);
-        self.report.fetched += 1;
-        Ok(())
-    }
-
-    /// Stores what the server does not have.
-    async fn store(&mut self, client: &mut Client, kept: Letters) -> Result<(), Failed> {
-        let (count, bytes) = if takes_several(client) { AT_ONCE } else { (1, 0) };
-        let mut batch: Vec<(String, Letter)> = Vec::new();
-        let mut length = 0;
-        for name in std::mem::take(&mut self.to_store) {
-            let Some(entry) = self.here.get(&name).filter(|_| !self.given_up.contains(&name)) else {
-                continue;
-            };
-            let letters = entry.letters().and(kept);
-            let outgoing = match Outgoing::open(&self.maildir.file(entry)) {
-                Ok(outgoing) => outgoing,
-                // It is there by another name, or gone.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.again = true;
-                    continue;
-                }
-                Err(error) => {
-                    self.tally.failed_as(Status::NoInput, &name, error);
-                    self.given_up.insert(name);
-                    continue;
-                }
-            };
-            let options = AppendOptions::new().with_flags(letters.flags()).with_date(outgoing.date);
-            match outgoing.content {
-                OutgoingContent::Small(message) => {
-                    length += message.len() as u64;
-                    batch.push((name, (options, message)));
-                    if batch.len() >= count || length >= bytes {
-                        self.store_several(client, std::mem::take(&mut batch)).await?;
-                        length = 0;
-                    }
-                }
-                OutgoingContent::Large(reader, length) => {
-                    let payload = Payload::from_reader(reader, Some(length));
-                    let result = client.append_with(&self.mailbox, options, payload).await;
-                    self.stored(name, letters, stored(result)?);
-                }
-            }
-            if self.unsaved > CHANGED_AT_ONCE {
-                self.save().map_err(disk)?;
-            }
-        }
-        self.store_several(client, batch).await
-    }
-
-    async fn store_several(
-        &mut self,
-        client: &mut Client,
-        batch: Vec<(String, Letter)>,
-    ) -> Result<(), Failed> {
-        let (names, letters): (Vec<String>, Vec<Letter>) = batch.into_iter().unzip();
-        let mailbox = self.mailbox.clone();
-        append_all(client, &mailbox, &letters, |index, stored| {
-            if let (Some(name), Some((options, _))) = (names.get(index), letters.get(index)) {
-                self.stored(name.clone(), Letters::of_flags(&options.flags), stored);
-            }
-        })
-        .await
-    }
-
-    fn stored(&mut self, name: String, letters: Letters, stored: Stored) {
-        self.done = true;
-        match stored {
-            Stored::As(place) => {
-                self.tally.done();
-                self.report.stored += 1;
-                self.unsaved += 1;
-                match place {
-                    Some((validity, uid)) if Some(validity) == self.table.sync.uid_validity() => {
-                        let file = Some(name);
-                        let row = Row { there: Some(letters), agreed: letters, size: 0, file };
-                        self.table.rows.insert(uid, row);
-                    }
-                    // It comes back, and is known by its content.
-                    _ => {
-                        self.table.sent.insert(name);
-                        self.again = true;
-                    }
-                }
-            }
-            Stored::Refused(status, error) => {
-                self.tally.failed_as(status, &name, format_args!("{error:#}"));
-                self.given_up.insert(name);
-            }
-        }
-    }
 }
 
 fn size(item: &MsgAtt) -> Option<u64> {
@@ -730,79 +487,5 @@ fn kept(selected: &Selected) -> Letters {
             // `\*`: keywords can be made.
             if permanent.new_keywords { named.or(Letters::of_name("P")) } else { named }
         }
-    }
-}
-
-/// Messages that are asked for together; a large one is alone.
-fn groups(wanted: &[(Uid, u64)]) -> impl Iterator<Item = &[(Uid, u64)]> {
-    let (most, bytes) = FETCHED_AT_ONCE;
-    let mut rest = wanted;
-    std::iter::from_fn(move || {
-        let mut sum = 0;
-        let mut fits = |(index, (_, size)): &(usize, &(Uid, u64))| {
-            sum += if *size == 0 { USUAL_SIZE } else { *size };
-            *index == 0 || *index < most && *size <= SMALL && sum <= bytes
-        };
-        let count = match rest.first() {
-            Some((_, size)) if *size > SMALL => 1,
-            _ => rest.iter().enumerate().take_while(|one| fits(one)).count(),
-        };
-        let (group, after) = rest.split_at_checked(count)?;
-        rest = after;
-        (!group.is_empty()).then_some(group)
-    })
-}
-
-/// A message with the name that it is to have.
-type Written = io::Result<(Uid, String, Arrived)>;
-
-fn write(maildir: &Maildir, uid: Uid, name: String, body: &[u8], date: Option<i64>) -> Written {
-    let mut arriving = maildir.begin(&name)?;
-    arriving.write(body)?;
-    Ok((uid, name, arriving.end(date)?))
-}
-
-/// A file that is to be stored.
-struct Outgoing {
-    date: Option<DateTime>,
-    content: OutgoingContent,
-}
-
-enum OutgoingContent {
-    Small(Bytes),
-    Large(Blocking, u64),
-}
-
-impl Outgoing {
-    fn open(path: &std::path::Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        let seconds = metadata.modified()?.duration_since(std::time::SystemTime::UNIX_EPOCH);
-        let seconds = seconds.ok().and_then(|since| i64::try_from(since.as_secs()).ok());
-        let date = seconds.and_then(|seconds| DateTime::from_unix(seconds, 0));
-        let mut reader = Newlines::crlf().reader(file);
-        if metadata.len() <= SMALL {
-            let mut message = Vec::new();
-            reader.read_to_end(&mut message)?;
-            return Ok(Self { date, content: OutgoingContent::Small(message.into()) });
-        }
-        let length = io::copy(&mut reader, &mut io::sink())?;
-        let reader = Blocking(Newlines::crlf().reader(File::open(path)?));
-        Ok(Self { date, content: OutgoingContent::Large(reader, length) })
-    }
-}
-
-/// A file that is read where it is asked for: this program has nothing else to do meanwhile.
-struct Blocking(crate::maildir::Converted<File>);
-
-impl AsyncRead for Blocking {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = self.0.read(buffer.initialize_unfilled())?;
-        buffer.advance(read);
-        Poll::Ready(Ok(()))
     }
 }
