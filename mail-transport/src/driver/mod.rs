@@ -14,7 +14,7 @@ use std::{
     io::{self, IoSlice},
     ops::{Deref, DerefMut},
     pin::{Pin, pin},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, BytesMut};
@@ -217,12 +217,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
     }
 
     /// Reads what has come already, waiting for nothing. Says whether something had, be it the end.
-    #[cfg(feature = "client")]
+    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
     pub(crate) fn look(&mut self) -> bool {
         if self.eof || self.is_broken() {
             return true;
         }
-        match self.poll_read(&mut Context::from_waker(Waker::noop())) {
+        match self.poll_read(&mut Context::from_waker(std::task::Waker::noop())) {
             Poll::Ready(Ok(_)) => true,
             Poll::Ready(Err(error)) => {
                 let _ = self.fail(error);

@@ -68,7 +68,7 @@ pub struct WireLog {
 
 impl WireLog {
     /// Whether both show to the same.
-    #[cfg(feature = "client")]
+    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.own == other.own && Arc::ptr_eq(&self.show, &other.show)
     }

@@ -4,11 +4,11 @@
 mod connecting;
 mod login;
 
+use std::{collections::VecDeque, sync::Arc};
+#[cfg(any(feature = "smtp", feature = "imap"))]
 use std::{
-    collections::VecDeque,
     future::Future,
     pin::pin,
-    sync::Arc,
     task::{Context, Poll, Waker},
 };
 

@@ -62,7 +62,7 @@ impl ClientTls {
     }
 
     /// Whether one is a clone of the other.
-    #[cfg(feature = "client")]
+    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.verifies == other.verifies && Arc::ptr_eq(&self.config, &other.config)
     }
