@@ -7,7 +7,7 @@ use mailwire_transport::imap::proto::types::MailboxName;
 /// The folder of a mailbox: nothing for INBOX, `.Archive.2025` for `Archive/2025`. Levels are in modified UTF-7, as
 /// other programs have them; what cannot be in them is `%` and two hexadecimal digits.
 ///
-/// `None` if it would be longer than names of files are.
+/// `None` if it would be longer than names of files are, or a level is empty: `/` would be `..`, the folder above.
 #[must_use]
 pub fn folder_of(mailbox: &str, delimiter: Option<char>) -> Option<String> {
     if mailbox.eq_ignore_ascii_case("INBOX") {
@@ -15,11 +15,15 @@ pub fn folder_of(mailbox: &str, delimiter: Option<char>) -> Option<String> {
     }
     let mut folder = String::new();
     for level in mailbox.split(|letter| Some(letter) == delimiter) {
+        if level.is_empty() {
+            return None;
+        }
         folder.push('.');
         let mut escaped = String::new();
         for letter in level.chars() {
             match letter {
-                '.' | '/' | '%' => escaped += &format!("%{:02X}", u32::from(letter)),
+                // A backslash is between folders on Windows.
+                '.' | '/' | '\\' | '%' => escaped += &format!("%{:02X}", u32::from(letter)),
                 letter => escaped.push(letter),
             }
         }
@@ -100,5 +104,26 @@ mod tests {
         assert_eq!(mailbox_of(".a.b", None), None);
         assert_eq!(mailbox_of(".50%", Some('/')), None);
         assert_eq!(folder_of(&"x".repeat(300), Some('/')), None);
+    }
+
+    #[test]
+    fn no_mailbox_is_outside() {
+        for mailbox in ["", "/", "//", "/x", "x/", "x//y", "/../x"] {
+            assert_eq!(folder_of(mailbox, Some('/')), None, "{mailbox:?}");
+        }
+        assert_eq!(folder_of(".", Some('.')), None);
+        assert_eq!(folder_of("", None), None);
+        for (mailbox, folder) in [
+            (".", ".%2E"),
+            ("..", ".%2E%2E"),
+            ("../../x", ".%2E%2E.%2E%2E.x"),
+            ("x\\..\\y", ".x%5C%2E%2E%5Cy"),
+            ("cur", ".cur"),
+            ("tmp/new", ".tmp.new"),
+        ] {
+            assert_eq!(folder_of(mailbox, Some('/')).as_deref(), Some(folder));
+            assert_eq!(mailbox_of(folder, Some('/')).as_deref(), Some(mailbox));
+        }
+        assert_eq!(folder_of("..", None).as_deref(), Some(".%2E%2E"));
     }
 }
