@@ -5,7 +5,7 @@ mod common;
 
 use bytes::Bytes;
 use common::{client_config, drain, feed, mailbox, ready_client_with, server_config};
-use mailwire_core::NotOffered;
+use mailwire_core::{NotOffered, dot::BareNewline};
 use mailwire_smtp::{
     Capability, Command, Connection as _, Dialect, Mail, Misuse, Next, Rcpt, Reply, ReplyCode, client,
     extensions::burl::{Burl, MessageUrl, UrlSources},
@@ -189,6 +189,50 @@ fn a_server_asks_its_application() {
             |event: &Event| matches!(event, Event::BodyRefused { reason: BodyRefusal::GivenUp, .. });
         let begun = said.starts_with("BDAT") && replies == [554];
         assert_eq!(events.iter().any(given_up), begun, "{said}");
+    }
+}
+
+/// What the server fetches comes between a CR before it and an LF after it.
+#[test]
+fn no_line_end_reaches_over_a_fetched_part() {
+    let ready = |bare_newline| {
+        let mut client = ready_client_with(
+            client_config().with_bare_newline(bare_newline),
+            "250-mx.example\r\n250-PIPELINING\r\n250-BURL imap\r\n250 CHUNKING\r\n",
+        );
+        client.send(Command::Mail(Mail::new(mailbox("a@b.example")))).unwrap();
+        client.send(Command::Rcpt(Rcpt::new(mailbox("c@d.example")))).unwrap();
+        drain(&mut client);
+        feed(&mut client, b"250 ok\r\n250 ok\r\n");
+        client.send_chunk(Bytes::from_static(b"a\r"), false).unwrap();
+        client
+    };
+    let burl = |last| Command::Burl(Burl::new(url()).with_last(last));
+    let mut client = ready(BareNewline::Normalize);
+    client.send(burl(false)).unwrap();
+    client.send_chunk(Bytes::from_static(b"\nb\r\n"), true).unwrap();
+    assert_eq!(drain(&mut client), format!("BDAT 3\r\na\r\nBURL {URL}\r\nBDAT 5 LAST\r\n\r\nb\r\n"));
+    let mended = client.mended();
+    assert_eq!((mended.count, mended.first), (2, Some(1)));
+
+    for last in [false, true] {
+        let mut client = ready(BareNewline::Refuse);
+        let refused = client.send(burl(last)).unwrap_err().reason;
+        assert!(matches!(refused, Misuse::InvalidBody { offset: 1, .. }), "{refused}");
+        // It can go on.
+        client.send_chunk(Bytes::from_static(b"\nb\r\n"), true).unwrap();
+    }
+
+    for (said, codes) in [
+        (format!("BDAT 2\r\nx\rBURL {URL} LAST\r\nMAIL FROM:<a@b>\r\n"), "250 554 250 250"),
+        (format!("BDAT 2\r\nx\rBURL {URL}\r\nBDAT 1 LAST\r\n\n"), "250 554 503 250"),
+        (format!("BDAT 3\r\nx\r\nBURL {URL}\r\nBDAT 1 LAST\r\n\n"), "250 250 554 250"),
+    ] {
+        let (came, events) = served(&said, &[250]);
+        assert_eq!(came, codes, "{said}");
+        let bare =
+            |event: &Event| matches!(event, Event::BodyRefused { reason: BodyRefusal::BareNewline(_), .. });
+        assert!(events.iter().any(bare), "{said}");
     }
 }
 

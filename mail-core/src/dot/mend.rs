@@ -63,11 +63,16 @@ impl Mender {
         self.mended
     }
 
-    /// Ends the body, and tells which CRs and LFs were mended.
-    pub fn finish(&mut self) -> Mended {
-        if self.after_cr {
+    /// Ends a part of the body, after which something comes that does not go through here: a CR at its end stands alone.
+    pub fn end_part(&mut self) {
+        if core::mem::take(&mut self.after_cr) {
             self.mended.note(self.offset.saturating_sub(1));
         }
+    }
+
+    /// Ends the body, and tells which CRs and LFs were mended.
+    pub fn finish(&mut self) -> Mended {
+        self.end_part();
         core::mem::take(self).mended
     }
 
@@ -135,6 +140,16 @@ mod tests {
                 assert_eq!(in_two(body.as_bytes(), cut), slowly(body.as_bytes()), "{body:?} cut at {cut}");
             }
         }
+    }
+
+    #[test]
+    fn no_line_end_reaches_over_the_end_of_a_part() {
+        let mut mender = Mender::new();
+        assert_eq!(mender.push("a\r".into()), "a\r\n");
+        mender.end_part();
+        assert_eq!(mender.push("\nb\r\n".into()), "\r\nb\r\n");
+        mender.end_part();
+        assert_eq!(mender.finish(), Mended { count: 2, first: Some(1) });
     }
 
     #[test]

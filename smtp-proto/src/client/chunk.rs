@@ -34,15 +34,19 @@ impl Machine {
         Ok(self.give_part(command, chunk, last))
     }
 
-    /// Takes a part of a message that the server fetches: it has no bytes here.
-    pub(super) fn give_burl(&mut self, burl: Burl) -> Ticket {
-        if self.session.given != Given::Chunks {
-            // What is looked for in the chunks that may follow.
-            let _ = self.check_chunk(&Bytes::new(), false);
-            self.mend_chunk(Bytes::new(), false);
+    /// Takes a part of a message that the server fetches: it has no bytes here, and no line end of the chunks reaches over it.
+    #[allow(clippy::result_large_err)] // The command is handed back.
+    pub(super) fn give_burl(&mut self, burl: Burl) -> Result<Ticket, SendError<Command>> {
+        if let Err(reason) = self.check_chunk(&Bytes::new(), true) {
+            return Err(SendError::new(reason, Command::Burl(burl)));
+        }
+        self.mend_chunk(Bytes::new(), false);
+        if let Some(mender) = &mut self.session.mender {
+            mender.end_part();
+            self.session.mended = mender.mended();
         }
         let last = burl.last;
-        self.give_part(Command::Burl(burl), Bytes::new(), last)
+        Ok(self.give_part(Command::Burl(burl), Bytes::new(), last))
     }
 
     fn give_part(&mut self, command: Command, chunk: Bytes, last: bool) -> Ticket {
@@ -54,8 +58,8 @@ impl Machine {
         ticket
     }
 
-    /// Looks for what may not stand in a message that is not BINARYMIME.
-    fn check_chunk(&mut self, chunk: &Bytes, last: bool) -> Result<(), Misuse> {
+    /// Looks for what may not stand in a message that is not BINARYMIME; `ends` if the next byte is not that of a chunk.
+    fn check_chunk(&mut self, chunk: &Bytes, ends: bool) -> Result<(), Misuse> {
         let (mut bare, mut nul) = match self.session.given {
             Given::Chunks => (self.session.bare, self.session.nul),
             _ if self.session.binary => (None, None),
@@ -70,7 +74,7 @@ impl Machine {
         }
         if let Some(bare) = &mut bare {
             bare.look(chunk);
-            if last {
+            if ends {
                 bare.finish();
             }
             if let Some(offset) = bare.found() {

@@ -181,7 +181,7 @@ impl Connection {
             return Err(SendError::new(reason, command));
         }
         if let Command::Burl(burl) = command {
-            return Ok(self.0.give_burl(burl));
+            return self.0.give_burl(burl);
         }
         self.0.session.begin(&command);
         if matches!(command, Command::Quit) {

@@ -161,6 +161,17 @@ impl Machine {
         Event::Refused { command, reply }
     }
 
+    /// A part comes by BURL, of which nothing is seen here: no line end of the chunks before it reaches over it.
+    pub(super) fn end_chunks(&mut self, last: bool) -> Option<Event> {
+        let Chunk { ticket, bare, .. } = self.session.transaction.chunk.as_mut()?;
+        let (ticket, bare) = (*ticket, bare.as_mut()?);
+        bare.finish();
+        let reason = BodyRefusal::BareNewline(bare.found()?);
+        self.session.transaction.chunk = None;
+        self.fail_transaction(&reason.reply(), last);
+        Some(Event::BodyRefused { ticket, reason })
+    }
+
     /// The application has answered BURL. What came of the message by BDAT is its own affair, unless the message fails.
     pub(super) fn answer_part(&mut self, last: bool, reply: &Reply) {
         self.current = None;

@@ -192,6 +192,11 @@ impl Machine {
             }
             return Some(self.refused(command, rules.effect, refusal));
         }
+        if let Command::Burl(burl) = &command {
+            if let Some(refused) = self.end_chunks(burl.last) {
+                return Some(refused);
+            }
+        }
         self.session.begin(&command, frame.len());
         if rules.idle {
             self.idle()?;
