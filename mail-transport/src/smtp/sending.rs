@@ -596,17 +596,25 @@ impl Current<'_> {
     /// Reads what is to be sent next; it is empty at the end.
     async fn read(&mut self) -> Result<Bytes> {
         loop {
-            let added = self.payload.added() > 0;
-            let piece = self.payload.next(u64::MAX).await.map_err(unreadable)?;
-            self.length = self.length.saturating_add(piece.len() as u64);
-            if let Some(start) = &mut self.start {
-                start.push(&piece, added);
-            }
+            let piece = match self.downgrade.as_mut().and_then(Downgrade::rest) {
+                Some(rest) => rest,
+                None => self.read_piece().await?,
+            };
             let Some(downgrade) = &mut self.downgrade else { return Ok(piece) };
-            if let Some(bytes) = downgrade.next(&piece)? {
+            if let Some(bytes) = downgrade.next(piece)? {
                 return Ok(bytes);
             }
         }
+    }
+
+    async fn read_piece(&mut self) -> Result<Bytes> {
+        let added = self.payload.added() > 0;
+        let piece = self.payload.next(u64::MAX).await.map_err(unreadable)?;
+        self.length = self.length.saturating_add(piece.len() as u64);
+        if let Some(start) = &mut self.start {
+            start.push(&piece, added);
+        }
+        Ok(piece)
     }
 
     /// Checks that what was mended of a message that was read leaves its signatures valid. Its end is not given yet.

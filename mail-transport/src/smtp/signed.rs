@@ -66,10 +66,12 @@ impl Start {
     }
 }
 
+/// The fields that are signatures of a message.
+pub(super) const SIGNATURES: [&str; 4] =
+    ["dkim-signature", "arc-message-signature", "domainkey-signature", "x-dkim-signature"];
+
 /// Whether a header, or the beginning of one, says that the message is signed.
 pub(super) fn is_signed(header: &[u8]) -> bool {
-    const SIGNATURES: [&str; 4] =
-        ["dkim-signature", "arc-message-signature", "domainkey-signature", "x-dkim-signature"];
     let is_multipart_signed = |field: &Field<'_>| {
         let value = || field.bytes.to_ascii_lowercase();
         field.is(&["content-type"]) && value().windows(16).any(|part| part == b"multipart/signed")

@@ -92,6 +92,10 @@ impl QuotedPrintable {
     }
 
     fn plain(&mut self, byte: u8, out: &mut Vec<u8>) {
+        // After a soft line break a hyphen could begin a line that was none: a boundary.
+        if byte == b'-' && self.column >= Self::LINE {
+            return self.quoted(byte, out);
+        }
         self.room(1, out);
         out.extend_from_slice(&[byte]);
     }
@@ -163,5 +167,10 @@ mod tests {
         }
         let long = quoted(&["\u{fc}x".repeat(100).as_bytes()]);
         assert!(long.lines().all(|line| line.len() <= 76) && long.lines().count() > 8);
+        // Nobody can put a boundary there that was within a line.
+        for before in 0..200 {
+            let line = "x".repeat(before) + "--boundary\r\n";
+            assert_eq!(quoted(&[line.as_bytes()]).contains("\r\n-"), false, "{before}");
+        }
     }
 }

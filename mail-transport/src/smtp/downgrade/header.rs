@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::super::signed::SIGNATURES;
+
 /// What a part of a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -94,7 +96,7 @@ impl Header {
                 header.type_fields.push(range);
             } else if is("MIME-Version") {
                 header.mime_version = true;
-            } else if is("DKIM-Signature") || is("ARC-Message-Signature") || is("DomainKey-Signature") {
+            } else if SIGNATURES.into_iter().any(is) {
                 header.signed = true;
             }
         }

@@ -54,12 +54,17 @@ pub(super) struct Downgrade {
     convert: Convert,
     /// About how long it will be.
     length: Option<u64>,
+    /// What was read, and not converted yet.
+    rest: Bytes,
     finished: bool,
 }
 
+/// So many bytes are converted at once: a message in memory may be one piece.
+const AT_ONCE: usize = 64 * 1024;
+
 impl Downgrade {
-    /// Converts a message for `target`; `mends` says that CRs and LFs that stand alone become line ends. One in memory, of which the pieces are given, is looked through before: then all that
-    /// cannot be converted is found here.
+    /// Converts a message for `target`; `mends` says that CRs and LFs that stand alone become line ends. One in memory, of
+    /// which the pieces are given, is looked through before: then all that cannot be converted is found here.
     ///
     /// # Errors
     ///
@@ -82,7 +87,8 @@ impl Downgrade {
             found = Some(survey.found);
         }
         let convert = Convert::new(target, found);
-        Ok(Self { target, lines: Lines::new(mends), walk: Walk::new(), convert, length, finished: false })
+        let (lines, rest) = (Lines::new(mends), Bytes::new());
+        Ok(Self { target, lines, walk: Walk::new(), convert, length, rest, finished: false })
     }
 
     pub(super) const fn target(&self) -> Target {
@@ -94,13 +100,19 @@ impl Downgrade {
         self.length
     }
 
-    /// Takes what was read, nothing at the end, and gives what is to be sent; `None` where more has to be read for that.
+    /// What was read and is to be converted [next](Self::next), before more is read.
+    pub(super) fn rest(&mut self) -> Option<Bytes> {
+        Some(std::mem::take(&mut self.rest)).filter(|rest| !rest.is_empty())
+    }
+
+    /// Takes what was read, nothing at the end, and gives what is to be sent; `None` where more is needed for that.
     ///
     /// # Errors
     ///
     /// What must not be converted.
-    pub(super) fn next(&mut self, read: &Bytes) -> Result<Option<Bytes>, Misuse> {
-        self.walk.push(&self.lines.mend(read), &mut self.convert)?;
+    pub(super) fn next(&mut self, mut read: Bytes) -> Result<Option<Bytes>, Misuse> {
+        self.rest = read.split_off(read.len().min(AT_ONCE));
+        self.walk.push(&self.lines.mend(&read), &mut self.convert)?;
         if read.is_empty() && !std::mem::replace(&mut self.finished, true) {
             self.walk.push(self.lines.end(), &mut self.convert)?;
             self.walk.finish(&mut self.convert)?;
@@ -172,6 +184,7 @@ const SIGNED: &str = "bytes that the server does not take, in a message or part 
 const IN_HEADER: &str = "a byte beyond ASCII in a header field";
 const NOT_TO_BE_ENCODED: &str =
     "bytes that the server does not take, in a part whose type may not be encoded";
+const WITHOUT_PARTS: &str = "a byte beyond ASCII in a multipart whose parts do not come";
 const MISLABELLED: &str = "a byte beyond ASCII in a part that says it has none";
 
 const fn refuse<T>(reason: &'static str, offset: u64) -> Result<T, Misuse> {
@@ -264,9 +277,7 @@ impl Sink for Survey {
         }
         if !bytes.is_ascii() {
             part.beyond_ascii = true;
-            // A line that is too long may have been cut within a character.
-            part.utf8 &=
-                std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
+            part.utf8 &= std::str::from_utf8(bytes).is_ok();
         }
         Ok(())
     }
@@ -302,7 +313,29 @@ impl Sink for Survey {
         self.find(to, charset, part.signed, part.offset)
     }
 
-    fn between(&mut self, _: &[u8]) {}
+    fn between(&mut self, bytes: &[u8], signed: bool, offset: u64) -> Result<(), Misuse> {
+        may_be_replaced(self.target, bytes, signed || self.signed, offset)
+    }
+
+    fn without_parts(&mut self, offset: u64) -> Result<(), Misuse> {
+        without_parts(self.target, offset)
+    }
+}
+
+/// Whether text that nobody reads may lose what the server does not take.
+fn may_be_replaced(target: Target, bytes: &[u8], signed: bool, offset: u64) -> Result<(), Misuse> {
+    match target == Target::SevenBit && signed && !bytes.is_ascii() {
+        true => refuse(SIGNED, offset),
+        false => Ok(()),
+    }
+}
+
+/// Where no part comes, people read what stands there.
+fn without_parts(target: Target, offset: u64) -> Result<(), Misuse> {
+    match target {
+        Target::SevenBit => refuse(WITHOUT_PARTS, offset),
+        Target::EightBit => Ok(()),
+    }
 }
 
 /// What a part with parts has to say, if that is something else.
@@ -404,13 +437,19 @@ impl Sink for Convert {
     }
 
     /// Nobody reads what stands there beside boundaries.
-    fn between(&mut self, bytes: &[u8]) {
+    fn between(&mut self, bytes: &[u8], signed: bool, offset: u64) -> Result<(), Misuse> {
+        may_be_replaced(self.target, bytes, signed || self.signed, offset)?;
         match self.target {
             Target::SevenBit => {
                 self.out.extend(bytes.iter().map(|byte| if byte.is_ascii() { *byte } else { b'?' }))
             }
             Target::EightBit => self.out.extend_from_slice(bytes),
         }
+        Ok(())
+    }
+
+    fn without_parts(&mut self, offset: u64) -> Result<(), Misuse> {
+        without_parts(self.target, offset)
     }
 }
 
@@ -435,5 +474,88 @@ mod tests {
             }
         }
         assert_eq!(Lines::new(false).mend(b"a\nb").as_ref(), b"a\nb");
+    }
+
+    fn converted(target: Target, surveyed: bool, pieces: &[Bytes]) -> Result<Vec<u8>, Misuse> {
+        let mut downgrade = Downgrade::new(target, false, surveyed.then(|| pieces.iter()))?;
+        let (mut out, mut pieces) = (Vec::new(), pieces.iter().cloned());
+        loop {
+            let read = downgrade.rest().or_else(|| pieces.next()).unwrap_or_default();
+            match downgrade.next(read)? {
+                Some(bytes) if bytes.is_empty() => return Ok(out),
+                bytes => out.extend_from_slice(&bytes.unwrap_or_default()),
+            }
+        }
+    }
+
+    fn cut(message: &[u8], size: usize) -> Vec<Bytes> {
+        message.chunks(size).map(Bytes::copy_from_slice).collect()
+    }
+
+    #[test]
+    fn parts_are_found_wherever_long_lines_are_cut() {
+        let long = "\u{e9}".repeat(700);
+        let spaces = " ".repeat(2000);
+        let message = format!(
+            "MIME-Version: 1.0\r\nX-Long: {}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+             Content-Type: application/x\r\nContent-Transfer-Encoding: binary\r\n\r\n{long}\r\n{long}\r\n--b{spaces}\r\n\
+             \r\n--b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{long}\r\n--b--\r\n",
+            "x".repeat(1100)
+        );
+        for target in [Target::SevenBit, Target::EightBit] {
+            for surveyed in [true, false] {
+                let whole = converted(target, surveyed, &cut(message.as_bytes(), usize::MAX)).unwrap();
+                for size in (1..40).chain(990..1130).chain(2000..2020) {
+                    let pieces = cut(message.as_bytes(), size);
+                    assert!(
+                        converted(target, surveyed, &pieces).unwrap() == whole,
+                        "{target:?} {surveyed} {size}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_piece_is_converted_bit_by_bit() {
+        let body = "\u{e9}\r\n".repeat(100_000);
+        let message = format!(
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{body}"
+        );
+        let pieces = [Bytes::from(message.clone())];
+        let mut downgrade = Downgrade::new(Target::SevenBit, true, Some(pieces.iter())).unwrap();
+        let first = downgrade.next(pieces[0].clone()).unwrap().unwrap();
+        assert!(first.len() < 4 * AT_ONCE && downgrade.rest().is_some());
+        let whole = converted(Target::SevenBit, true, &pieces).unwrap();
+        assert!(whole == converted(Target::SevenBit, true, &cut(message.as_bytes(), 1000)).unwrap());
+    }
+
+    /// What is put in place of it is nobody's loss beside parts; without them, or under a signature, it is.
+    #[test]
+    fn text_beside_boundaries_is_not_lost_where_it_counts() {
+        let message = |before: &str, boundary: &str, after: &str| {
+            format!(
+                "{before}MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n\u{e9}\r\n{after}"
+            )
+        };
+        let inner = "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n\u{e9}\r\n--b--\r\n";
+        for (message, reason) in [
+            (message("", "b", "--b\r\n\r\nx\r\n--b--\r\n\u{e9}\r\n"), None),
+            (message("", "b ", "--b \r\n\r\nx\r\n--b --\r\n"), Some(WITHOUT_PARTS)),
+            (message("", "b", "--c\r\n\r\nx\r\n--c--\r\n"), Some(WITHOUT_PARTS)),
+            (message("", "b", "--b--\r\n"), Some(WITHOUT_PARTS)),
+            (message("", "b", inner), Some(WITHOUT_PARTS)),
+            (message("X-DKIM-Signature: x\r\n", "b", "--b\r\n\r\nx\r\n--b--\r\n"), Some(SIGNED)),
+        ] {
+            for surveyed in [true, false] {
+                let found = converted(Target::SevenBit, surveyed, &cut(message.as_bytes(), 7));
+                let refused = found.err().map(|misuse| match misuse {
+                    Misuse::InvalidBody { reason, .. } => reason,
+                    other => panic!("{other}"),
+                });
+                assert_eq!(refused, reason, "{message}");
+            }
+            assert!(converted(Target::EightBit, true, &cut(message.as_bytes(), 7)).is_ok(), "{message}");
+        }
     }
 }

@@ -21,8 +21,10 @@ pub(super) trait Sink {
     fn body(&mut self, bytes: &[u8]) -> Result<(), Misuse>;
     /// That body is at its end.
     fn body_end(&mut self) -> Result<(), Misuse>;
-    /// What stands between parts: boundaries, and what nobody reads.
-    fn between(&mut self, bytes: &[u8]);
+    /// What stands between parts: boundaries, and what nobody reads. `signed` says that it stands within a part that is signed.
+    fn between(&mut self, bytes: &[u8], signed: bool, offset: u64) -> Result<(), Misuse>;
+    /// What was taken for such text, with a byte beyond ASCII at this offset, is all that there is: no part has come.
+    fn without_parts(&mut self, offset: u64) -> Result<(), Misuse>;
 }
 
 /// Where a header stands.
@@ -69,6 +71,10 @@ struct Parts {
     boundary: Vec<u8>,
     digest: bool,
     signed: bool,
+    /// The first of them has come.
+    begun: bool,
+    /// The first byte beyond ASCII before that.
+    beyond_ascii: Option<u64>,
 }
 
 impl Walk {
@@ -97,17 +103,38 @@ impl Walk {
             let (piece, rest) = bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or_default();
             bytes = rest;
             // A line that came whole is not copied.
-            if self.line.is_empty() && (end.is_some() || piece.len() > LINE) {
-                self.piece(piece, sink)?;
-                continue;
-            }
-            self.line.extend_from_slice(piece);
-            if end.is_some() || self.line.len() > LINE {
-                let line = std::mem::take(&mut self.line);
-                self.piece(&line, sink)?;
+            match (self.line.is_empty(), end) {
+                (true, Some(_)) => self.piece(piece, sink)?,
+                (true, None) if piece.len() > LINE => {
+                    let piece = self.cut(piece);
+                    self.piece(piece, sink)?;
+                }
+                _ => {
+                    self.line.extend_from_slice(piece);
+                    if end.is_some() || self.line.len() > LINE {
+                        let line = std::mem::take(&mut self.line);
+                        let line = if end.is_some() { &line[..] } else { self.cut(&line) };
+                        self.piece(line, sink)?;
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// Where a long line is cut, keeps what may go on in its next part: a CR, of a line end, and a character of UTF-8.
+    fn cut<'b>(&mut self, piece: &'b [u8]) -> &'b [u8] {
+        let goes_on = |count: usize| match piece.get(piece.len().checked_sub(count)?)? {
+            b'\r' if count == 1 => Some(count),
+            0xC0..=0xDF if count < 2 => Some(count),
+            0xE0..=0xEF if count < 3 => Some(count),
+            0xF0.. if count < 4 => Some(count),
+            _ => None,
+        };
+        let kept = (1..4).find_map(goes_on).unwrap_or_default();
+        let (piece, kept) = piece.split_at_checked(piece.len() - kept).unwrap_or((piece, &[]));
+        self.line.extend_from_slice(kept);
+        piece
     }
 
     pub(super) fn finish(&mut self, sink: &mut impl Sink) -> Result<(), Misuse> {
@@ -118,11 +145,27 @@ impl Walk {
         match self.state {
             State::Header => {
                 self.header_end(false, sink)?;
-                if self.state == State::Body { sink.body_end() } else { Ok(()) }
+                if self.state == State::Body {
+                    sink.body_end()?;
+                }
             }
-            State::Body => self.body_end(true, sink),
-            State::Between => Ok(()),
+            State::Body => self.body_end(true, sink)?,
+            State::Between => {}
         }
+        self.leave(0, sink)
+    }
+
+    /// Parts that are so deep, or deeper, are at their end.
+    fn leave(&mut self, depth: usize, sink: &mut impl Sink) -> Result<(), Misuse> {
+        self.parts
+            .drain(depth..)
+            .filter_map(|parts| parts.beyond_ascii)
+            .try_for_each(|at| sink.without_parts(at))
+    }
+
+    fn between(&self, bytes: &[u8], offset: u64, sink: &mut impl Sink) -> Result<(), Misuse> {
+        let signed = self.parts.iter().rev().skip(1).any(|parts| parts.signed);
+        sink.between(bytes, signed, offset)
     }
 
     /// A line, or a part of a long one.
@@ -141,9 +184,17 @@ impl Walk {
                 State::Body => self.body_end(false, sink)?,
                 State::Between => {}
             }
-            sink.between(piece);
-            self.parts.truncate(if closes { depth } else { depth.saturating_add(1) });
-            self.state = if closes { State::Between } else { State::Header };
+            let inner = depth.saturating_add(1);
+            self.leave(inner, sink)?;
+            self.between(piece, offset, sink)?;
+            if closes {
+                self.state = State::Between;
+                return self.leave(depth, sink);
+            }
+            if let Some(parts) = self.parts.last_mut() {
+                (parts.begun, parts.beyond_ascii) = (true, None);
+            }
+            self.state = State::Header;
             return Ok(());
         }
         match self.state {
@@ -161,8 +212,11 @@ impl Walk {
             }
             State::Between => {
                 bare(piece, offset)?;
-                sink.between(piece);
-                Ok(())
+                let at = piece.iter().position(|byte| !byte.is_ascii());
+                if let (Some(at), Some(parts @ Parts { begun: false, .. })) = (at, self.parts.last_mut()) {
+                    parts.beyond_ascii.get_or_insert(offset.saturating_add(at as u64));
+                }
+                self.between(piece, offset, sink)
             }
             State::Body => {
                 if std::mem::take(&mut self.held) {
@@ -181,7 +235,7 @@ impl Walk {
 
     /// How deep the parts are that a boundary belongs to, and whether it closes them.
     fn boundary(&self, line: &[u8], starts: bool) -> Option<(usize, bool)> {
-        let line = line.strip_prefix(b"--").filter(|_| starts)?.trim_ascii_end();
+        let line = line.strip_prefix(b"--").filter(|_| starts && line.len() <= LINE)?.trim_ascii_end();
         self.parts.iter().enumerate().rev().find_map(|(depth, parts)| {
             match line.strip_prefix(&parts.boundary[..])? {
                 b"" => Some((depth, false)),
@@ -197,10 +251,10 @@ impl Walk {
             sink.body(b"\r\n")?;
         }
         sink.body_end()?;
-        if held && !last {
-            sink.between(b"\r\n");
+        match held && !last {
+            true => self.between(b"\r\n", self.offset, sink),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn header_end(&mut self, empty_line: bool, sink: &mut impl Sink) -> Result<(), Misuse> {
@@ -219,7 +273,7 @@ impl Walk {
                 });
             }
             Kind::Multipart { boundary, digest, signed } => {
-                self.parts.push(Parts { boundary, digest, signed });
+                self.parts.push(Parts { boundary, digest, signed, begun: false, beyond_ascii: None });
                 State::Between
             }
             Kind::Message => State::Header,
