@@ -307,9 +307,17 @@ fn written_and_read() {
 #[test]
 fn nothing_in_a_field_costs_more_than_its_bytes() {
     for piece in ["(", ")", "\\", "\"", "from ", "(helo=", "[", ";", "<", "cipher ", "a(b", "for <"] {
-        let field = piece.repeat(200_000 / piece.len());
-        let hop = Hop::read(field.as_bytes());
-        let kept: usize = hop.comments.iter().map(|text| text.as_bytes().len()).sum();
-        assert!(kept <= field.len(), "{piece}");
+        for length in [16 * 1024, 200_000] {
+            let field = piece.repeat(length / piece.len());
+            let hop = Hop::read(field.as_bytes());
+            let kept: usize = hop.comments.iter().map(|text| text.as_bytes().len()).sum();
+            assert!(kept <= field.len(), "{piece}");
+        }
     }
+    // A value for each two bytes would take much more than these.
+    let field = |comments: usize| format!("from a {} by b", "()".repeat(comments));
+    assert_eq!(Hop::read(field(7).as_bytes()).comments.len(), 7);
+    let hop = Hop::read(field(8000).as_bytes());
+    assert_eq!((hop.comments.len(), shown(hop.by.as_ref())), (50, "b".to_owned()));
+    assert_eq!(Hop::read(field(8200).as_bytes()), Hop::default());
 }

@@ -51,7 +51,7 @@ pub struct Hop {
     pub cipher_suite: Option<Text>,
     /// The priority that the server gave it, by MT-PRIORITY.
     pub priority: Option<Priority>,
-    /// All comments, in their order, without their outer parentheses.
+    /// The comments, in their order, without their outer parentheses: 50 at most.
     pub comments: Vec<Text>,
     /// When the server took the message, by its own clock.
     pub date: Option<Timestamp>,
@@ -61,6 +61,12 @@ pub struct Hop {
 
 /// So many fields of a header are looked at: those that were written last.
 const MOST: usize = 500;
+
+/// The most bytes of a field. Servers write some hundred.
+const LONGEST: usize = 16 * 1024;
+
+/// The most comments of a field that are kept: each is a value of its own, however little it says.
+const COMMENTS: usize = 50;
 
 /// Reads the way of a message out of its header, or the whole message: the first hop first, each with the seconds that it
 /// took. At most 500 are read, those that were written last. A field that cannot be understood is a hop of which nothing is
@@ -130,16 +136,21 @@ impl<'a> Iterator for Fields<'a> {
 const CLAUSES: [&[u8]; 8] = [b"from", b"by", b"via", b"with", b"id", b"for", b"tls", b"priority"];
 
 impl Hop {
-    /// Reads what stands after `Received:`, folded or not. It takes time in proportion to its length, and never fails.
+    /// Reads what stands after `Received:`, folded or not. It takes time in proportion to its length, and never fails; of a
+    /// field of more than 16 KiB nothing is known.
     #[must_use]
     pub fn read(value: &[u8]) -> Self {
         let mut hop = Self::default();
+        if value.len() > LONGEST {
+            return hop;
+        }
         let mut values: [Vec<u8>; CLAUSES.len()] = Default::default();
         let mut seen = [false; CLAUSES.len()];
         let (mut at, mut client, mut date) = (None, Vec::new(), None);
         let mut tokens = Tokens { text: value, at: 0 };
         while let Some(token) = tokens.next() {
             match token {
+                Token::Comment(_) if hop.comments.len() >= COMMENTS => {}
                 Token::Comment(comment) => {
                     // What is said of the client stands after its name.
                     if at == Some(0) {
