@@ -69,6 +69,8 @@ fn blind_copies_in_odd_forms() {
             "X: y\r\n no field\r\nBcc: b@b.example\r\nnonsense\r\n Bcc: c@b.example\r\n",
             &["<b@b.example>", "<c@b.example>"],
         ),
+        ("Bcc\r\n b@b.example,\r\n\tc@b.example\r\n", &[]),
+        ("bcc \r\n : b@b.example\r\n c: c@b.example\r\n", &[]),
         ("Bcc: b\u{f6}b@b.example\r\n", &["<b\u{f6}b@b.example>"]),
     ] {
         for message in [format!("{from}{bcc}{body}"), format!("{bcc}{from}{body}"), format!("{from}{bcc}")] {

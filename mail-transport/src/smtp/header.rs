@@ -90,9 +90,14 @@ pub(super) fn without(message: &Bytes, names: &[&str]) -> Vec<Bytes> {
     let mut kept = Vec::new();
     let mut from = 0;
     let mut keep = |piece: Bytes| (!piece.is_empty()).then(|| kept.push(piece));
-    for field in Fields::of(message).filter(|field| field.is(names)) {
-        keep(message.slice(from..field.place.start));
-        from = field.place.end;
+    let mut left_out = false;
+    for field in Fields::of(message) {
+        // The lines after a name that has no colon belong to it.
+        left_out = field.is(names) || left_out && matches!(field.bytes.first(), Some(b' ' | b'\t'));
+        if left_out {
+            keep(message.slice(from..field.place.start));
+            from = field.place.end;
+        }
     }
     let rest = message.slice(from..);
     if from > 0 && rest.starts_with(b"\n") && kept.last().is_some_and(|before| before.ends_with(b"\r")) {
