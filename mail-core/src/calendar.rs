@@ -59,8 +59,8 @@ pub struct HeaderDate {
 
 impl HeaderDate {
     /// Reads the date of a field: a weekday, zones by their names, years of two digits, months in full, hyphens and
-    /// comments may stand in it, and what is missing behind the day is missed by nobody ([RFC 5322 sections 3.3 and
-    /// 4.3](https://www.rfc-editor.org/rfc/rfc5322#section-4.3)). `None` if there is no day in it.
+    /// comments may stand in it, and a time or a zone need not ([RFC 5322 sections 3.3 and
+    /// 4.3](https://www.rfc-editor.org/rfc/rfc5322#section-4.3)). `None` without a day, a month and a year.
     #[must_use]
     pub fn read(field: &[u8]) -> Option<Self> {
         // Longer ones are none, and comments in it are stepped over once.

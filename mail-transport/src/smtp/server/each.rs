@@ -21,7 +21,7 @@ pub struct Incoming {
 }
 
 /// Makes a service of a function that is given each message, in memory, and answers it: 250 takes it, 451 has the client try
-/// again. It takes mail for everybody, and lets nobody log in: for a hook, a test, or what stands behind another server.
+/// again. It takes mail for everybody, and lets nobody log in: for a hook, a test, or a place that another server hands mail to.
 ///
 /// # Examples
 ///
