@@ -53,10 +53,9 @@ impl Table {
     /// Nothing is known.
     #[must_use]
     pub fn new(place: &str) -> Self {
-        let id = format!("{:08x}", RandomState::new().build_hasher().finish() as u32);
         Self {
             place: place.to_owned(),
-            id,
+            id: new_id(),
             sync: SyncState::default(),
             rows: BTreeMap::new(),
             sent: BTreeSet::new(),
@@ -184,10 +183,16 @@ impl Table {
         (self.mark(uid).ok()? == mark).then_some(uid)
     }
 
-    /// Forgets which message is which: UIDs mean others now.
+    /// Forgets which message is which: UIDs mean others now, also those in the names of files.
     pub fn forget(&mut self) {
         self.rows.clear();
+        self.sent.clear();
+        self.id = new_id();
     }
+}
+
+fn new_id() -> String {
+    format!("{:08x}", RandomState::new().build_hasher().finish() as u32)
 }
 
 /// `UID =LETTERS =LETTERS SIZE NAME`

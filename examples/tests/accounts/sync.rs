@@ -271,6 +271,32 @@ fn another_validity_loses_nothing() {
 }
 
 #[test]
+fn a_server_that_goes_back_loses_nothing() {
+    // Two mailboxes of the same UIDVALIDITY, which is of the second when they were made.
+    let validity = |pair: &Pair| {
+        pair.account.with(async |client| client.select(BOX).await.unwrap().uid_validity.unwrap())
+    };
+    let (mut pair, earlier) = loop {
+        let (pair, earlier) = (Pair::new(), Pair::new());
+        if validity(&pair) == validity(&earlier) {
+            break (pair, earlier);
+        }
+    };
+    for name in ["a", "b", "c", "d"] {
+        pair.account.add(BOX, &message(name), Letters::NONE);
+    }
+    pair.sync();
+    // A backup is in its place. Its first UID is another message's.
+    for name in ["x", "b"] {
+        earlier.account.add(BOX, &message(name), Letters::NONE);
+    }
+    pair.account = earlier.account.clone();
+    pair.sync();
+    pair.expect(&contents(&[("a", ""), ("b", ""), ("c", ""), ("d", ""), ("x", "")]));
+    assert_eq!(pair.sync(), Report::default());
+}
+
+#[test]
 fn a_lost_state_loses_nothing() {
     let (pair, _) = changed();
     fs::remove_file(pair.maildir.path().join(STATE)).unwrap();
