@@ -2,26 +2,31 @@
 
 use std::io::{self, Read};
 
-/// Converts line ends piece by piece. CRs right before an LF belong to the line end, and all others stay, so that
-/// converting twice changes nothing more.
+/// Converts line ends piece by piece. CRs right before an LF belong to the line end, unless they are more than
+/// [`MOST_HELD`], and all others stay, so that converting twice changes nothing more.
 #[derive(Debug, Clone)]
 pub struct Newlines {
     end: &'static [u8],
     /// CRs whose next byte is not known yet.
     held: usize,
+    /// They were more than that, and the LF that may come stays as it is.
+    long: bool,
 }
+
+/// So many CRs wait for an LF.
+const MOST_HELD: usize = 1024;
 
 impl Newlines {
     /// To LF, as mail programs expect it in a Maildir.
     #[must_use]
     pub const fn lf() -> Self {
-        Self { end: b"\n", held: 0 }
+        Self { end: b"\n", held: 0, long: false }
     }
 
     /// To CR LF, as it is sent.
     #[must_use]
     pub const fn crlf() -> Self {
-        Self { end: b"\r\n", held: 0 }
+        Self { end: b"\r\n", held: 0, long: false }
     }
 
     /// Converts a piece, and appends what is certain of it.
@@ -32,12 +37,17 @@ impl Newlines {
             let (kept, returns) = text.split_at_checked(kept).unwrap_or((text, &[]));
             if !kept.is_empty() {
                 self.end(out);
+                self.long = false;
                 out.extend_from_slice(kept);
             }
             self.held += returns.len();
+            self.long |= self.held > MOST_HELD;
+            if self.long {
+                self.end(out);
+            }
             if ends {
-                self.held = 0;
-                out.extend_from_slice(self.end);
+                out.extend_from_slice(if self.long { b"\n" } else { self.end });
+                (self.held, self.long) = (0, false);
             }
         }
     }
@@ -112,6 +122,29 @@ mod tests {
                 assert!(newlines.reader(text).read_to_end(&mut read).is_ok());
                 assert_eq!(read, whole);
             }
+        }
+    }
+
+    #[test]
+    fn endless_returns_are_not_held() {
+        let (mut newlines, mut out, piece) = (Newlines::lf(), Vec::new(), [b'\r'; 1000]);
+        for _ in 0..100 {
+            newlines.push(&piece, &mut out);
+            assert!(out.len() <= 2 * piece.len(), "{} at once", out.len());
+            out.clear();
+        }
+        for count in [MOST_HELD, MOST_HELD + 1] {
+            let far = [&b"a"[..], &vec![b'\r'; count], b"\nb\n"].concat();
+            for newlines in [Newlines::lf(), Newlines::crlf()] {
+                let whole = converted(newlines.clone(), &[&far]);
+                for cut in 0..far.len() {
+                    let (a, b) = far.split_at(cut);
+                    assert_eq!(converted(newlines.clone(), &[a, b]), whole);
+                }
+            }
+            let near = converted(Newlines::lf(), &[&far]);
+            assert_eq!(near.len(), if count > MOST_HELD { far.len() } else { 4 });
+            assert_eq!(converted(Newlines::lf(), &[&converted(Newlines::crlf(), &[&near])]), near);
         }
     }
 
