@@ -153,7 +153,8 @@ impl<'a> Copying<'a> {
             self.report.copied = todo.len() as u64;
             return Ok(());
         }
-        self.bar = progress(todo.iter().map(|item| item.size).sum(), &self.report.source);
+        let bytes = todo.iter().fold(0, |sum: u64, item| sum.saturating_add(item.size));
+        self.bar = progress(bytes, &self.report.source);
         self.copy(source, target, &todo, &Kept(theirs)).await
     }
 
@@ -315,9 +316,9 @@ fn groups<'a>(
 ) -> impl Iterator<Item = &'a [Item]> {
     let mut rest = items;
     std::iter::from_fn(move || {
-        let mut sum = 0;
+        let mut sum = 0_u64;
         let count = rest.iter().take(most).take_while(|item| {
-            sum += item.size;
+            sum = sum.saturating_add(item.size);
             item.size <= SMALL && sum <= bytes && !suspects.contains(&item.uid)
         });
         let (group, after) = rest.split_at_checked(count.count().max(1))?;

@@ -35,7 +35,8 @@ impl Run<'_> {
                 self.by_content.entry(digest).or_default().push(name.clone());
             }
         }
-        self.bar = progress(wanted.iter().map(|(_, size)| size).sum(), &self.mailbox.to_unicode());
+        let bytes = wanted.iter().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
+        self.bar = progress(bytes, &self.mailbox.to_unicode());
         for group in groups(wanted) {
             let left = match group {
                 [one] => vec![one.0],
@@ -167,9 +168,9 @@ fn groups(wanted: &[(Uid, u64)]) -> impl Iterator<Item = &[(Uid, u64)]> {
     let (most, bytes) = FETCHED_AT_ONCE;
     let mut rest = wanted;
     std::iter::from_fn(move || {
-        let mut sum = 0;
+        let mut sum = 0_u64;
         let mut fits = |(index, (_, size)): &(usize, &(Uid, u64))| {
-            sum += if *size == 0 { USUAL_SIZE } else { *size };
+            sum = sum.saturating_add(if *size == 0 { USUAL_SIZE } else { *size });
             *index == 0 || *index < most && *size <= SMALL && sum <= bytes
         };
         let count = match rest.first() {
@@ -189,4 +190,21 @@ fn write(maildir: &Maildir, uid: Uid, name: String, body: &[u8], date: Option<i6
     let mut arriving = maildir.begin(&name)?;
     arriving.write(body)?;
     Ok((uid, name, arriving.end(date)?))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_what_a_server_likes() {
+        let wanted: Vec<(Uid, u64)> = [1, 0, u64::MAX, u64::MAX, 2]
+            .iter()
+            .zip(1..)
+            .map(|(size, uid)| (Uid::new(uid).unwrap(), *size))
+            .collect();
+        let counts: Vec<usize> = groups(&wanted).map(<[_]>::len).collect();
+        assert_eq!(counts, [2, 1, 1, 1]);
+    }
 }
