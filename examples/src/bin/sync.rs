@@ -101,7 +101,8 @@ async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
             if arguments.dry_run { Maildir::at(path) } else { Maildir::open(path).with_context(named)? };
         let account = &arguments.account;
         let user = account.user.as_deref().unwrap_or_default();
-        let place = format!("{user} at {} {}", account.server, mailbox.to_unicode());
+        // Quoted: a name can have a line end in it.
+        let place = format!("{user} at {} {:?}", account.server, mailbox.to_unicode());
         let options = Options { dry_run: arguments.dry_run, delete_all: arguments.delete_all };
         let report = synchronize(&mut link, &mailbox, &maildir, &place, options, tally).await?;
         let would = if arguments.dry_run { "would be: " } else { "" };

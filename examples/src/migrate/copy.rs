@@ -134,7 +134,8 @@ impl<'a> Copying<'a> {
             let error = anyhow!("the target lets it be read only");
             return Err(Side::Target(Failed::Alone(Status::Refused, error)));
         }
-        let mailboxes = format!("{} > {}", self.report.source, self.report.target);
+        // Quoted: a name can have a line end in it.
+        let mailboxes = format!("{:?} > {:?}", self.report.source, self.report.target);
         let sticky = |selected: &Selected| selected.uid_validity.filter(|_| !selected.uid_not_sticky);
         self.journal.begin(&mailboxes, sticky(&opened), sticky(&theirs)).map_err(disk)?;
         let mut todo = listing(source).await.map_err(Side::Source)?;
