@@ -45,10 +45,11 @@ mod anywhere {
         future::Future,
         pin::Pin,
         sync::{
-            Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+            Condvar, Mutex, MutexGuard, PoisonError,
             atomic::{AtomicU64, Ordering},
         },
         task::{Context, Poll, Waker},
+        thread,
         time::Duration,
     };
 
@@ -106,8 +107,9 @@ mod anywhere {
                 }
             });
             match timer {
+                // tokio's own has no turn where the work before it has used up all of the task's.
+                _ if deadline <= Instant::now() => Poll::Ready(()),
                 Timer::Tokio(sleep) => sleep.as_mut().poll(cx),
-                Timer::Thread(_) if deadline <= Instant::now() => Poll::Ready(()),
                 Timer::Thread(alarm) => {
                     alarm.set(cx.waker());
                     Poll::Pending
@@ -157,54 +159,76 @@ mod anywhere {
     /// Wakes somebody at a time, by a thread for all of the process.
     #[derive(Debug)]
     struct Alarm {
-        key: (std::time::Instant, u64),
+        key: Key,
     }
 
-    #[derive(Default)]
+    type Key = (std::time::Instant, u64);
+
+    /// All alarms of the process.
     struct Alarms {
-        due: Mutex<BTreeMap<(std::time::Instant, u64), Waker>>,
+        state: Mutex<State>,
         changed: Condvar,
     }
 
+    struct State {
+        due: BTreeMap<Key, Waker>,
+        /// The thread is there. It begins with the first alarm.
+        runs: bool,
+    }
+
+    static ALARMS: Alarms =
+        Alarms { state: Mutex::new(State { due: BTreeMap::new(), runs: false }), changed: Condvar::new() };
+
     impl Alarms {
-        fn lock(&self) -> MutexGuard<'_, BTreeMap<(std::time::Instant, u64), Waker>> {
-            self.due.lock().unwrap_or_else(PoisonError::into_inner)
+        fn lock(&self) -> MutexGuard<'_, State> {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner)
         }
 
         fn run(&self) {
-            let mut due = self.lock();
+            let mut state = self.lock();
             loop {
                 let now = std::time::Instant::now();
-                match due.first_entry() {
-                    None => due = self.changed.wait(due).unwrap_or_else(PoisonError::into_inner),
+                match state.due.first_entry() {
+                    None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                     Some(first) if first.key().0 <= now => {
                         let waker = first.remove();
                         // Whoever is woken can set an alarm at once.
-                        drop(due);
+                        drop(state);
                         waker.wake();
-                        due = self.lock();
+                        state = self.lock();
                     }
                     Some(first) => {
                         let left = first.key().0.duration_since(now);
-                        due = self.changed.wait_timeout(due, left).unwrap_or_else(PoisonError::into_inner).0;
+                        state =
+                            self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
                     }
                 }
             }
         }
-    }
 
-    /// The alarms, whose thread begins with the first.
-    fn alarms() -> &'static Alarms {
-        static ALARMS: OnceLock<Alarms> = OnceLock::new();
-        static THREAD: OnceLock<()> = OnceLock::new();
-        let alarms = ALARMS.get_or_init(Alarms::default);
-        THREAD.get_or_init(|| {
-            let thread = std::thread::Builder::new().name("mailwire-timer".into());
-            if let Err(error) = thread.spawn(|| alarms.run()) {
-                tracing::error!(%error, "no thread for the timer: nothing ends by its time");
+        /// Sets an alarm. What was set for it before is given back: dropping a waker can drop a task, and the alarms in that,
+        /// so that nothing may be locked then.
+        fn set(&'static self, key: Key, waker: Waker) -> Option<Waker> {
+            let mut state = self.lock();
+            if !state.runs {
+                let thread = thread::Builder::new().name("mailwire-timer".into()).spawn(|| self.run());
+                match thread {
+                    Ok(_) => state.runs = true,
+                    Err(error) => {
+                        tracing::error!(%error, "no thread for the timer: nothing ends by its time");
+                    }
+                }
             }
-        });
-        alarms
+            if state.due.keys().next().is_none_or(|first| key < *first) {
+                self.changed.notify_one();
+            }
+            state.due.insert(key, waker)
+        }
+
+        /// Takes an alarm back, with what was set for it.
+        fn take(&self, key: &Key) -> Option<Waker> {
+            self.lock().due.remove(key)
+        }
     }
 
     impl Alarm {
@@ -214,15 +238,60 @@ mod anywhere {
         }
 
         fn set(&self, waker: &Waker) {
-            let alarms = alarms();
-            alarms.lock().insert(self.key, waker.clone());
-            alarms.changed.notify_one();
+            drop(ALARMS.set(self.key, waker.clone()));
         }
     }
 
     impl Drop for Alarm {
         fn drop(&mut self) {
-            alarms().lock().remove(&self.key);
+            drop(ALARMS.take(&self.key));
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::{
+            sync::{Arc, mpsc},
+            task::Wake,
+        };
+
+        use super::*;
+
+        /// What a peer that sends without end makes of the work that reads it: it is never done, and never has to wait.
+        #[tokio::test(start_paused = true)]
+        async fn work_that_uses_up_its_turns_is_ended_by_time() {
+            let busy = async {
+                for _ in 0..100_000 {
+                    tokio::task::consume_budget().await;
+                }
+            };
+            let clock = tokio::spawn(tokio::time::advance(Duration::from_secs(60)));
+            assert!(timeout(Duration::from_secs(30), busy).await.is_err());
+            clock.await.unwrap();
+        }
+
+        /// A waker can be the last that holds a task, which has an alarm, too.
+        #[test]
+        fn a_waker_that_holds_another_alarm_can_be_replaced_and_dropped() {
+            struct Task(#[allow(dead_code, reason = "held to be dropped")] Alarm);
+            impl Wake for Task {
+                fn wake(self: Arc<Self>) {}
+            }
+            let (done, is_done) = mpsc::channel();
+            std::thread::spawn(move || {
+                let later = Instant::now() + Duration::from_secs(3600);
+                let held = || {
+                    let alarm = Alarm::new(later);
+                    alarm.set(Waker::noop());
+                    Waker::from(Arc::new(Task(alarm)))
+                };
+                let alarm = Alarm::new(later);
+                alarm.set(&held());
+                alarm.set(&held());
+                drop(alarm);
+                done.send(()).unwrap();
+            });
+            is_done.recv_timeout(Duration::from_secs(20)).unwrap();
         }
     }
 }
