@@ -31,7 +31,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, Ordering, fence},
     },
     task::{Context, Poll, Wake, Waker},
     thread::Thread,
@@ -68,9 +68,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             return output;
         }
         let waits = scope.leave();
+        // The waker itself, and this: others have it too if they are to wake us. Looked at first: whoever does wake us
+        // tells it before the waker is let go, so that what is not counted any more is seen below.
+        let wakes = Arc::strong_count(&parker) > 2;
+        fence(Ordering::Acquire);
         if !parker.woken.swap(false, Ordering::AcqRel) {
-            // The waker itself, and this: others have it too if they are to wake us.
-            waits.wait(Arc::strong_count(&parker) > 2);
+            waits.wait(wakes);
         }
     }
 }
