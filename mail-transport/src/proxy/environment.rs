@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::proxy_protocol::{Network, NetworkError};
+
 /// Whether connections to `host` go past the proxy: `NO_PROXY`.
 pub(super) fn is_excepted(host: &str, no_proxy: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
@@ -23,19 +25,11 @@ fn is_below(host: &str, name: &str) -> bool {
 }
 
 fn is_in(address: IpAddr, entry: &str) -> bool {
-    let (network, prefix) =
-        entry.split_once('/').map_or((entry, None), |(network, prefix)| (network, Some(prefix)));
-    let network = network.trim_start_matches('[').trim_end_matches(']').parse();
-    let (bits, network, width) = match (address, network) {
-        (IpAddr::V4(address), Ok(IpAddr::V4(network))) => {
-            (u128::from(address.to_bits()), u128::from(network.to_bits()), 32_u32)
-        }
-        (IpAddr::V6(address), Ok(IpAddr::V6(network))) => (address.to_bits(), network.to_bits(), 128),
-        _ => return false,
-    };
-    let Ok(prefix) = prefix.map_or(Ok(width), str::parse::<u32>) else { return false };
-    let Some(shift) = width.checked_sub(prefix) else { return false };
-    bits.checked_shr(shift).unwrap_or(0) == network.checked_shr(shift).unwrap_or(0)
+    match entry.replace(['[', ']'], "").parse::<Network>() {
+        // Nobody doubts here which of the two is meant.
+        Ok(network) | Err(NetworkError::Bits { network, .. }) => network.contains(address),
+        Err(_) => false,
+    }
 }
 
 #[cfg(test)]
@@ -44,7 +38,7 @@ mod tests {
 
     #[test]
     fn names_hold_for_all_below_them_and_networks_for_their_addresses() {
-        let list = "localhost, .example.org,*.test,192.0.2.1,10.0.0.0/8,[2001:db8::]/32,";
+        let list = "localhost, .example.org,*.test,192.0.2.1,10.9.0.0/8,[2001:db8::]/32,[::1],";
         for host in [
             "localhost",
             "example.org",
@@ -53,7 +47,9 @@ mod tests {
             "a.test",
             "192.0.2.1",
             "10.1.2.3",
+            "::ffff:10.1.2.3",
             "2001:db8::25",
+            "::1",
         ] {
             assert!(is_excepted(host, list), "{host}");
         }
