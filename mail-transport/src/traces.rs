@@ -10,7 +10,7 @@
 //!
 //! | span | level | fields |
 //! | --- | --- | --- |
-//! | connection | INFO | `protocol`, `id`, `peer` |
+//! | connection | INFO | `protocol`, `id`, `peer`; `proxy` where one told the peer |
 //!
 //! # Clients
 //!

@@ -54,7 +54,7 @@ pub(super) struct Idle<C: Pooled> {
     since: Instant,
 }
 
-/// What a connection has behind it.
+/// How old a connection is, and how often it was used: these have bounds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct History {
     pub(super) made: Instant,

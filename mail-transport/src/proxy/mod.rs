@@ -32,10 +32,11 @@ pub(crate) use self::handshake::ask;
 pub use self::handshake::{Handshake, Step};
 use crate::account::authority;
 
-/// A proxy: what a client asks to connect it.
+/// A proxy that connects clients to servers: where it is, what it speaks, and who asks it.
 ///
-/// It is told the name of the server, and looks that up; a client behind it needs no DNS. TLS is with the server
-/// itself, and the proxy sees none of what is in it.
+/// The client gives it the server's name, and the proxy looks the address up: the client needs no DNS for that. TLS
+/// begins when the proxy has connected, between the client and the server, whose certificate the client checks: the proxy
+/// passes on bytes that it cannot read. Without TLS it can read and change all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     kind: Kind,
