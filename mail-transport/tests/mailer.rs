@@ -611,6 +611,19 @@ async fn a_session_that_is_somebody_elses_is_not_given_back() {
 
 /// The outcome of one message is not told of the next, of which nothing is sent.
 #[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_sent_costs_no_connection() {
+    let scripts = Scripts::new([&*[ACCEPTED, ACCEPTED, QUIT].concat()]);
+    let mailer = scripts.mailer(MailerOptions::new());
+    let _ = send(&mailer).await.unwrap();
+    let error = mailer.send(&envelope(), "Subject: x\r\n\r\n\0\r\n").await.unwrap_err();
+    assert!(matches!(error, Error::Misuse(_)), "{error:?}");
+    let _ = send(&mailer).await.unwrap();
+    assert_eq!((scripts.connections(), mailer.status().idle), (1, 1));
+    assert_eq!(mailer.close(GRACE).await, 0);
+    scripts.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_cannot_be_sent_has_no_outcome_of_another() {
     use smtp::{Config, Missing, Outcome};
     let scripts = smtp_script(&ACCEPTED.repeat(2));

@@ -183,8 +183,9 @@ impl Mailer {
             message = match (Failure::of(&mut client, error), again) {
                 (Failure::InDoubt(error), _) => return Err(Error::InDoubt(Box::new(error))),
                 (Failure::NotSent(error), Some(again)) => {
-                    // It was lost before: the server, or the way to it, may have forgotten all that are as old.
-                    let stale = client.is_reused() && wanted != Wanted::Fresh;
+                    // It was lost before: the server, or the way to it, may have forgotten all that are as old. One that
+                    // can be used on has nothing to do with it.
+                    let stale = client.is_reused() && !client.is_usable() && wanted != Wanted::Fresh;
                     drop(client);
                     wanted = Wanted::Fresh;
                     if !stale {
