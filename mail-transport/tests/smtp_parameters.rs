@@ -477,6 +477,27 @@ async fn binary_parts_are_encoded_for_a_server_without_binarymime() {
     assert!(sent.is_ok() && told.contains("BDAT ") && !told.contains("DATA\r\n"));
 }
 
+/// Lines are mended before they are converted: that is told, and leaves signatures right, as without a conversion.
+#[tokio::test]
+async fn what_is_mended_before_it_is_converted_is_told() {
+    let to = envelope(&["bob"]);
+    let eight_bit = "Content-Transfer-Encoding: 8bit\r\n\r\né\r\na\nb\r\n\rc\r";
+    let signed = "DKIM-Signature: v=1\r\n\r\na\r\nb\n";
+    // Nothing is known of what is read, so that it may have to be converted.
+    let reader = |text: &'static str| Payload::from_reader(text.as_bytes(), None);
+    for message in [Payload::from(eight_bit), reader(eight_bit)] {
+        let (sent, told) = said("", downgrading(), &to, message).await;
+        assert!(told.contains("=C3=A9\r\na\r\nb\r\n\r\nc\r\n.\r\n") || told.contains("base64"), "{told}");
+        let mended = sent.unwrap().mended;
+        assert_eq!((mended.count, mended.first), (3, Some(40)));
+    }
+    let (sent, told) = said("", downgrading(), &to, reader(signed)).await;
+    assert!(sent.unwrap_err().to_string().contains("signed"));
+    assert!(!told.contains("\r\n.\r\n"), "{told}");
+    let (sent, _) = said("", downgrading(), &to, reader("DKIM-Signature: v=1\n\na\nb\n")).await;
+    assert_eq!(sent.unwrap().mended.count, 4);
+}
+
 #[tokio::test]
 async fn what_must_not_be_converted_is_refused() {
     let to = envelope(&["bob"]);
@@ -498,6 +519,7 @@ async fn what_must_not_be_converted_is_refused() {
     let (sent, told) = said("", downgrading(), &to, "Subject: x\nY: y\n\né\n").await;
     assert!(sent.is_ok() && told.contains("Subject: x\r\nY: y\r\nMIME-Version: 1.0\r\n"), "{told}");
     assert!(told.ends_with("base64\r\n\r\nw6kNCg==\r\n.\r\n"), "{told}");
+    assert_eq!((sent.as_ref().unwrap().mended.count, sent.unwrap().mended.first), (4, Some(10)));
     // A signature stays right where nothing is converted.
     let (sent, _) = said("250-8BITMIME\r\n", downgrading(), &to, "DKIM-Signature: v=1\r\n\r\né\r\n").await;
     assert!(sent.is_ok());

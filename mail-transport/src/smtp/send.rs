@@ -114,12 +114,15 @@ impl Client {
             || recipients.clone().any(|rcpt| self.adapted(rcpt, false).is_international());
         self.check_transaction(&mail, recipients)?;
         let binary = mail.body == Some(BodyType::BinaryMime);
-        if let (Some(pieces), false, None) = (message.pieces(), binary, &downgrade) {
-            let mended = self.session.machine_ref().check_pieces(pieces)?;
-            if mended.count > 0 {
-                Start::of(message).permits(mended, message.length().unwrap_or_default())?;
-                mail.size = mail.size.and_then(|size| size.checked_add(mended.count));
-            }
+        let mended = match (&downgrade, message.pieces().filter(|_| !binary)) {
+            (Some(downgrade), _) => downgrade.mended(),
+            (None, Some(pieces)) => self.session.machine_ref().check_pieces(pieces)?,
+            (None, None) => Mended::default(),
+        };
+        if mended.count > 0 {
+            Start::of(message).permits(mended, message.length().unwrap_or_default())?;
+            let added = if downgrade.is_none() { mended.count } else { 0 };
+            mail.size = mail.size.and_then(|size| size.checked_add(added));
         }
         let length = downgrade.as_ref().map_or_else(|| message.length(), Downgrade::length);
         Ok(Plan { mail, chunked: binary || self.chunks(length), downgrade })

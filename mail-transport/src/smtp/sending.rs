@@ -13,7 +13,7 @@ use futures_core::Stream;
 use mailwire_core::{Misuse, dot::Mended};
 use mailwire_smtp::{
     BodyType, Command, Mail, Reply, State,
-    client::{Event, Outcome},
+    client::{self, Event, Outcome},
 };
 
 use super::{
@@ -286,7 +286,7 @@ where
                 transaction.chunked = chunked;
                 let (piece, ahead) = (Bytes::new(), Bytes::new());
                 let binary = mail.body == Some(BodyType::BinaryMime);
-                let checked = !binary && !payload.is_in_memory() && downgrade.is_none();
+                let checked = !binary && !payload.is_in_memory();
                 self.current = Some(Current {
                     start: checked.then(Start::default),
                     length: 0,
@@ -449,14 +449,16 @@ where
                 break;
             }
         }
-        current.check(session.machine_ref().mended())?;
+        let before = current.mended(session.machine_ref());
+        current.check(before)?;
+        let converted = current.downgrade.is_some();
         self.end(false).await;
         let machine = self.client.session.machine();
         if let Err(reason) = machine.finish_body() {
             self.client.session.hold();
             return Err(reason.into());
         }
-        let mended = machine.mended();
+        let mended = if converted { before } else { machine.mended() };
         if let Some(ended) = &mut self.ended {
             ended.mended = mended;
         }
@@ -508,7 +510,8 @@ where
             let given = match current.read_ahead().await {
                 Ok(()) => {
                     let (chunk, last) = current.chunk();
-                    let checked = if last { current.check(session.machine_ref().mended()) } else { Ok(()) };
+                    let mended = current.mended(session.machine_ref());
+                    let checked = if last { current.check(mended) } else { Ok(()) };
                     let given = checked.and_then(|()| Ok(session.machine().send_chunk(chunk, last)?));
                     given.map(|ticket| (ticket, last))
                 }
@@ -531,7 +534,7 @@ where
             current.transaction.first_chunk.get_or_insert(ticket);
             if last {
                 current.transaction.data = Some(ticket);
-                current.transaction.mended = session.machine_ref().mended();
+                current.transaction.mended = current.mended(session.machine_ref());
                 self.end(true).await;
                 return Ok(());
             }
@@ -615,6 +618,11 @@ impl Current<'_> {
             start.push(&piece, added);
         }
         Ok(piece)
+    }
+
+    /// What was mended in what was given: by the machine, unless the lines were mended before they were converted.
+    fn mended(&self, machine: &client::Connection) -> Mended {
+        self.downgrade.as_ref().map_or_else(|| machine.mended(), Downgrade::mended)
     }
 
     /// Checks that what was mended of a message that was read leaves its signatures valid. Its end is not given yet.

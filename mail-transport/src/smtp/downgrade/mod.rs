@@ -8,10 +8,13 @@ mod encode;
 mod header;
 mod walk;
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::Misuse;
+use mailwire_core::{
+    Misuse,
+    dot::{Mended, Mender},
+};
 use mailwire_smtp::BodyType;
 
 use self::{
@@ -49,7 +52,9 @@ impl Target {
 #[derive(Debug)]
 pub(super) struct Downgrade {
     target: Target,
-    lines: Lines,
+    /// Mends lines before they are looked into.
+    mender: Option<Mender>,
+    mended: Mended,
     walk: Walk,
     convert: Convert,
     /// About how long it will be.
@@ -76,19 +81,21 @@ impl Downgrade {
     ) -> Result<Self, Misuse> {
         let mut found = None;
         let mut length = None;
+        let mut mended = Mended::default();
+        let mender = || mends.then(Mender::new);
         if let Some(pieces) = pieces {
-            let (mut lines, mut walk, mut survey) = (Lines::new(mends), Walk::new(), Survey::new(target));
+            let (mut mender, mut walk, mut survey) = (mender(), Walk::new(), Survey::new(target));
             for piece in pieces {
-                walk.push(&lines.mend(piece), &mut survey)?;
+                walk.push(&mend(&mut mender, piece.clone()), &mut survey)?;
             }
-            walk.push(lines.end(), &mut survey)?;
             walk.finish(&mut survey)?;
+            mended = mender.map_or(mended, |mut mender| mender.finish());
             length = Some(walk.offset().saturating_add(survey.growth));
             found = Some(survey.found);
         }
         let convert = Convert::new(target, found);
-        let (lines, rest) = (Lines::new(mends), Bytes::new());
-        Ok(Self { target, lines, walk: Walk::new(), convert, length, rest, finished: false })
+        let (mender, walk, rest) = (mender(), Walk::new(), Bytes::new());
+        Ok(Self { target, mender, mended, walk, convert, length, rest, finished: false })
     }
 
     pub(super) const fn target(&self) -> Target {
@@ -98,6 +105,11 @@ impl Downgrade {
     /// About how many bytes there will be, if that is known.
     pub(super) const fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// The CRs and LFs that stood alone, and were made CR LF: of a message that is read, when it is at its end.
+    pub(super) const fn mended(&self) -> Mended {
+        self.mended
     }
 
     /// What was read and is to be converted [next](Self::next), before more is read.
@@ -112,61 +124,20 @@ impl Downgrade {
     /// What must not be converted.
     pub(super) fn next(&mut self, mut read: Bytes) -> Result<Option<Bytes>, Misuse> {
         self.rest = read.split_off(read.len().min(AT_ONCE));
-        self.walk.push(&self.lines.mend(&read), &mut self.convert)?;
         if read.is_empty() && !std::mem::replace(&mut self.finished, true) {
-            self.walk.push(self.lines.end(), &mut self.convert)?;
             self.walk.finish(&mut self.convert)?;
+            self.mended = self.mender.as_mut().map_or(self.mended, Mender::finish);
         }
-        if self.lines.changed && self.convert.signed {
-            return refuse(SIGNED, self.walk.offset());
-        }
+        self.walk.push(&mend(&mut self.mender, read), &mut self.convert)?;
         let out = std::mem::take(&mut self.convert.out);
         Ok((!out.is_empty() || self.finished).then(|| out.into()))
     }
 }
 
-/// Mends the lines of a message before it is looked into.
-#[derive(Debug)]
-struct Lines {
-    mends: bool,
-    after_cr: bool,
-    /// A line has ended in CR LF.
-    crlf: bool,
-    /// And one after that in something else, so that it is not a file whose lines end in LF.
-    changed: bool,
-}
-
-impl Lines {
-    const fn new(mends: bool) -> Self {
-        Self { mends, after_cr: false, crlf: false, changed: false }
-    }
-
-    fn mend<'b>(&mut self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        if !self.mends {
-            return Cow::Borrowed(bytes);
-        }
-        let mut mended = Vec::with_capacity(bytes.len());
-        for &byte in bytes {
-            let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
-            match (after_cr, byte) {
-                (true, b'\n') => self.crlf = true,
-                (true, _) | (false, b'\n') => self.changed |= self.crlf,
-                (false, _) => {}
-            }
-            match byte {
-                b'\r' if after_cr => mended.extend_from_slice(b"\r\n"),
-                b'\r' => {}
-                b'\n' => mended.extend_from_slice(b"\r\n"),
-                _ if after_cr => mended.extend_from_slice(&[b'\r', b'\n', byte]),
-                _ => mended.push(byte),
-            }
-        }
-        Cow::Owned(mended)
-    }
-
-    /// What belongs to the last line.
-    fn end(&mut self) -> &'static [u8] {
-        if std::mem::take(&mut self.after_cr) { b"\r\n" } else { b"" }
+fn mend(mender: &mut Option<Mender>, piece: Bytes) -> Bytes {
+    match mender {
+        Some(mender) => mender.push(piece),
+        None => piece,
     }
 }
 
@@ -456,25 +427,6 @@ impl Sink for Convert {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_mended_however_the_bytes_come() {
-        for (text, mended) in [
-            ("a\nb\n", "a\r\nb\r\n"),
-            ("a\r\nb\rc\r\r\n\n", "a\r\nb\r\nc\r\n\r\n\r\n"),
-            ("a\r", "a\r\n"),
-            ("\r\n", "\r\n"),
-        ] {
-            for cut in 0..=text.len() {
-                let mut lines = Lines::new(true);
-                let mut all = lines.mend(&text.as_bytes()[..cut]).to_vec();
-                all.extend_from_slice(&lines.mend(&text.as_bytes()[cut..]));
-                all.extend_from_slice(lines.end());
-                assert_eq!(String::from_utf8(all).unwrap(), mended, "{text:?}");
-            }
-        }
-        assert_eq!(Lines::new(false).mend(b"a\nb").as_ref(), b"a\nb");
-    }
 
     fn converted(target: Target, surveyed: bool, pieces: &[Bytes]) -> Result<Vec<u8>, Misuse> {
         let mut downgrade = Downgrade::new(target, false, surveyed.then(|| pieces.iter()))?;
