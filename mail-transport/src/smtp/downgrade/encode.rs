@@ -170,7 +170,7 @@ mod tests {
         // Nobody can put a boundary there that was within a line.
         for before in 0..200 {
             let line = "x".repeat(before) + "--boundary\r\n";
-            assert_eq!(quoted(&[line.as_bytes()]).contains("\r\n-"), false, "{before}");
+            assert!(!quoted(&[line.as_bytes()]).contains("\r\n-"), "{before}");
         }
     }
 }
