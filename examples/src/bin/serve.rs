@@ -37,7 +37,7 @@ use mailwire_transport::{
 /// On SIGHUP the certificates are read again, and clients that come after it see the new ones.
 ///
 /// Without --user, everybody has a mailbox: mail is taken for any address, and whoever logs in as that address, by any
-/// password, reads it.
+/// password, reads it. Where others than this machine can come, that takes --everybody.
 ///
 /// A fault is WHEN: WHAT. When: a protocol, `connection N`, `nth N`, `times N`, `always`, `odds P`, and one of
 /// `before COMMAND`, `answer COMMAND`, `after COMMAND` (`.` is the end of a message, `*` any command), `read BYTES`,
@@ -59,6 +59,9 @@ struct Arguments {
         hide_env_values = true
     )]
     users: Vec<String>,
+    /// Let everybody in from other machines, too, by any password
+    #[arg(long, conflicts_with = "users")]
+    everybody: bool,
     /// A protocol and where to listen; may be given several times
     #[arg(long, value_name = "PROTOCOL=ADDRESS", required = true)]
     listen: Vec<Listen>,
@@ -145,6 +148,11 @@ async fn listeners(arguments: &Arguments, tls: &ServerTls) -> Result<Vec<(Protoc
             None => Listener::bind(&**address, *security, Some(tls.clone())).await,
         };
         let mut listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+        let public = listener.local_addr().filter(|address| !address.ip().to_canonical().is_loopback());
+        if let Some(public) = public.filter(|_| arguments.users.is_empty() && !arguments.everybody) {
+            let why = format!("{public}: others can come there; --user says who is let in, or --everybody");
+            return Err(Usage(why).into());
+        }
         if !arguments.proxy_from.is_empty() {
             listener = listener.with_proxy_protocol(proxies.clone());
         }

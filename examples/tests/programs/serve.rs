@@ -89,6 +89,18 @@ fn without_users_everybody_has_a_mailbox() {
 }
 
 #[test]
+fn not_everybody_of_the_network_is_let_in_unless_it_is_told() {
+    let here = ["--listen", "imaps=127.0.0.1:0"];
+    let everywhere = ["--listen", "imaps=0.0.0.0:0"];
+    program("serve").args(everywhere).run().expect(64, &["--user", "--everybody"]);
+    program("serve").args(here).args(everywhere).run().expect(64, &["0.0.0.0:", "--everybody"]);
+    let both = ["--everybody", "--user", "anna=x"];
+    program("serve").args(here).args(both).run().expect(64, &["--everybody"]);
+    drop(Serve::of(program("serve").args(everywhere).arg("--everybody"), 1));
+    drop(Serve::of(program("serve").args(everywhere).args(["--user", "anna=x"]), 1));
+}
+
+#[test]
 fn channel_binding_can_be_left_out() {
     let folder = TestFolder::new();
     for (options, plus) in [(&[][..], true), (&["--without-channel-binding"], false)] {
