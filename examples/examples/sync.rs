@@ -1,5 +1,5 @@
 //! Keeps a folder equal to an inbox, one file a message; run again, it fetches what has changed: `sync imaps://ada:secret@mail.example.org mail`.
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use mailwire_transport::imap::{
     proto::{sync::*, types::*},
@@ -13,7 +13,7 @@ async fn main() -> anyhow::Result<()> {
     fs::create_dir_all(&folder)?;
     let stored = fs::read(Path::new(&folder).join("state"));
     let state = stored.map_or(Ok(SyncState::default()), |bytes| SyncState::from_bytes(&bytes))?;
-    let known: Vec<Uid> = fs::read_dir(&folder)?
+    let known: BTreeSet<Uid> = fs::read_dir(&folder)?
         .filter_map(|entry| entry.ok()?.path().file_stem()?.to_str()?.parse().ok())
         .collect();
 
@@ -25,18 +25,20 @@ async fn main() -> anyhow::Result<()> {
         match change {
             Change::New { uid, .. } => new.push(uid),
             Change::Gone { first, last } => {
-                for uid in known.iter().filter(|uid| (first..=last).contains(*uid)) {
-                    fs::remove_file(file(*uid))?;
-                }
+                known.range(first..=last).try_for_each(|uid| fs::remove_file(file(*uid)))?;
             }
             Change::Reset { .. } => known.iter().try_for_each(|uid| fs::remove_file(file(*uid)))?,
+            Change::Rewound => anyhow::bail!("the server went back to an earlier state: take another folder"),
             _ => {}
         }
     }
-    let state = syncing.state().to_bytes();
+    let (state, part) = (syncing.state().to_bytes(), Path::new(&folder).join("part"));
     for uid in &new {
         if let Some(body) = client.fetch_body(*uid, Section::default()).await? {
-            body.copy_to(&mut tokio::fs::File::create(file(*uid)).await?).await?;
+            let mut arriving = tokio::fs::File::create(&part).await?;
+            body.copy_to(&mut arriving).await?;
+            arriving.sync_all().await?;
+            fs::rename(&part, file(*uid))?;
         }
     }
     fs::write(Path::new(&folder).join("state"), state)?;

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use mailwire_store::testing::{Config, MailServer};
+use mailwire_store::testing::{Config, Fault, MailServer};
 use mailwire_transport::{
     Endpoint, Protocol, Security,
     imap::{self, FetchAtt, UidSet},
@@ -296,6 +296,16 @@ async fn sync() {
     assert_eq!(scene.run("sync", &[&url, &mail]).await, "1 new\n");
     assert!(file(uids[0]).exists() && !file(uids[1]).exists() && file(new).exists());
     assert_eq!(scene.run("sync", &[&url, &mail]).await, "0 new\n");
+
+    // A part of a message is none.
+    let large = format!("Subject: Large\r\n\r\n{}", "All of it.\r\n".repeat(100_000));
+    let new = scene.server.deliver("ada", large.clone()).unwrap();
+    scene.server.inject(Fault::cut().at_written(500_000));
+    let mut program = scene.program("sync", &[&url, &mail]);
+    let cut = tokio::task::spawn_blocking(move || program.output().unwrap()).await.unwrap();
+    assert!(!cut.status.success());
+    assert_eq!(scene.run("sync", &[&url, &mail]).await, "1 new\n");
+    assert!(fs::read_to_string(file(new)).unwrap() == large);
 }
 
 #[tokio::test(flavor = "multi_thread")]
