@@ -123,7 +123,7 @@ impl<S: Store, A: Authenticator> SmtpService<S, A> {
     ///
     /// let (told, _news) = tokio::sync::mpsc::unbounded_channel();
     /// let service = SmtpService::new(MemoryStore::new()).with_observer(move |delivery| {
-    ///     // What is behind the channel reads it by `Store::read`.
+    ///     // Whoever receives this from the channel reads the message by `Store::read`.
     ///     let _ = told.send((delivery.transaction.from().clone(), delivery.body));
     /// });
     /// ```

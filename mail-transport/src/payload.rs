@@ -102,7 +102,7 @@ impl<'a> Payload<'a> {
         self.reader.is_none()
     }
 
-    /// The same message, if it is in memory.
+    /// A copy to be sent once more, if the message is in memory. The bytes are shared.
     #[cfg(feature = "smtp")]
     pub(crate) fn again(&self) -> Option<Self> {
         self.is_in_memory().then(|| Self { pieces: self.pieces.clone(), added: self.added, reader: None })

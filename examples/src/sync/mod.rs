@@ -152,7 +152,7 @@ struct Run<'a> {
     report: Report,
     /// Files that the server does not have.
     to_store: BTreeSet<String>,
-    /// The same, and those that it has without having said as which message.
+    /// By their contents, the files of `to_store`, and those that the server has taken without telling their UIDs.
     by_content: HashMap<Digest, Vec<String>>,
     /// Files that were told to be impossible to store.
     given_up: HashSet<String>,

@@ -69,7 +69,7 @@ impl Pair {
         pair
     }
 
-    /// The same without a large one.
+    /// As `new`, without the large draft.
     fn small() -> Self {
         let (source, target) = (Account::new(), Account::new());
         let mut inbox: Vec<(String, &[&str], i64)> = Vec::new();

@@ -381,7 +381,7 @@ impl MailServer {
         self.user(user)?.deliver(message.into())
     }
 
-    /// The store behind the server.
+    /// The store that holds the users of this server and their mail.
     #[must_use]
     pub const fn store(&self) -> &MemoryStore {
         &self.store

@@ -86,7 +86,7 @@ impl Handle {
         handle
     }
 
-    /// The same connection, once a proxy has told for whom it speaks.
+    /// Sets the address of the client, which a proxy has told.
     pub(super) fn with_peer(mut self, peer: Option<SocketAddr>) -> Self {
         self.peer = peer;
         self

@@ -316,8 +316,9 @@ impl Fault {
         self
     }
 
-    /// It happens with this probability whenever the moment fits: never at 0, always at 1. The same connection that says
-    /// the same meets the same, as long as [the seed](crate::testing::Config::with_seed) is the same.
+    /// It happens with this probability whenever the moment fits: never at 0, always at 1. The chances are drawn
+    /// from [the seed](crate::testing::Config::with_seed), the protocol and the number of the connection: a client that says
+    /// the same over the first connection of a run meets the same faults in each run with that seed.
     #[must_use]
     pub const fn with_odds(mut self, odds: f64) -> Self {
         self.odds = odds;
