@@ -18,9 +18,12 @@
 //! # }
 //! ```
 //!
-//! The crate tokio is compiled in all the same, for the traits of its streams. A thread of its own looks a name up and connects, as
-//! the system has no limit of time for that; it ends with the attempt. Pools and `smtp::Mailer` have tasks of their own and need tokio's runtime. A call that waits keeps its thread: in async
-//! code, `.await` is the right word.
+//! The crate tokio is compiled in all the same, for the traits of its streams. Pools and `smtp::Mailer` have tasks of their
+//! own, and need its runtime.
+//!
+//! Threads of their own look a name up and connect to its addresses, so that the call can end by its time, of which the system
+//! knows nothing; they end when the system gives up. A call that waits keeps its thread: in async code, `.await` is the
+//! right word.
 
 use std::{
     cell::RefCell,

@@ -58,8 +58,8 @@ impl Proxy {
         Self { kind: Kind::Socks5, host: host.into(), port, login: None }
     }
 
-    /// A proxy that speaks HTTP/1.1 and lets CONNECT go to the ports of mail. What is said to the proxy itself, a
-    /// password too, goes in clear.
+    /// A proxy that speaks HTTP/1.1 and permits CONNECT to the server's port; many permit 443 alone. What is said to the
+    /// proxy itself, a password too, goes in clear.
     #[must_use]
     pub fn http(host: impl Into<String>, port: u16) -> Self {
         Self { kind: Kind::Http, host: host.into(), port, login: None }
@@ -172,7 +172,7 @@ pub struct ProxyError {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyRefusal {
-    /// It wants to know who asks, and there is no login; or it takes none of the ways there are.
+    /// It asks for a login, and [none is set](Proxy::with_login); or it accepts none of the ways to log in that it was offered.
     #[error("it asks for a login that there is not")]
     LoginNeeded,
     /// It does not accept the login.

@@ -75,7 +75,8 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// A client at `source` that has connected to `destination`. Are they of two families, both are told in the form of IPv6.
+    /// A client at `source` that has connected to `destination`. If only one of the addresses is of IPv4, it is written as one
+    /// of IPv6, `::ffff:192.0.2.1`: a header has room for one family.
     #[must_use]
     pub const fn inet(source: SocketAddr, destination: SocketAddr) -> Self {
         Self::Inet { source, destination }

@@ -29,8 +29,8 @@ impl Header {
     /// Reads a whole header, of either version: the bytes of which [`missing`](Self::missing) says that no more are
     /// to come.
     ///
-    /// Datagrams are refused, as no mail comes by them. Of `LOCAL` and of addresses that are not known, what is told
-    /// beside that is skipped where the protocol says so.
+    /// Datagrams are refused, as no mail comes by them. What comes after `LOCAL` of version 2 or `UNKNOWN` of version 1 is
+    /// skipped, as the protocol asks for.
     ///
     /// # Errors
     ///

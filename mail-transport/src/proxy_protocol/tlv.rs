@@ -89,7 +89,8 @@ impl Ssl {
     /// The type of the cipher's name.
     pub const CIPHER: u8 = 0x23;
 
-    /// What is known by the bits of `client`, and whether the client's certificate was verified: 0 if it was.
+    /// A client of which these bits hold, such as [`CLIENT_SSL`](Self::CLIENT_SSL), and what verifying its certificate came to:
+    /// 0 if it showed one that is valid.
     #[must_use]
     pub const fn new(client: u8, verify: u32) -> Self {
         Self { client, verify, parts: Vec::new() }

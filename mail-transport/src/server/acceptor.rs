@@ -40,7 +40,8 @@ pub struct Accepted {
     /// The channel for the state machine: an upgrade that cannot be granted is not among it. A Unix
     /// socket counts as protected.
     pub channel: Channel,
-    /// The client's address; a Unix socket has none. After a proxy that told it, it is not the stream's.
+    /// The client's address; a Unix socket has none. Where a trusted proxy has told it, the peer of the stream is that proxy,
+    /// and this is its client.
     pub peer: Option<SocketAddr>,
     /// What a trusted proxy has told of the client by the PROXY protocol.
     pub proxied: Option<Box<Proxied>>,

@@ -71,8 +71,8 @@ impl ProxyProtocol {
         Self { trusted: trusted.into_iter().collect(), timeout: Duration::from_secs(5), direct: false }
     }
 
-    /// Sets the time that a proxy has for its header: five seconds by default. Whoever has no header waits for it in
-    /// vain.
+    /// Sets the time that a proxy has for its header: five seconds by default. A connection on which none has come by then is
+    /// closed.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

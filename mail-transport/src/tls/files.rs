@@ -37,7 +37,7 @@ impl CertificateFiles {
         self
     }
 
-    /// Reads the files, which keeps the thread for a moment.
+    /// Reads the files. It blocks the thread meanwhile.
     ///
     /// # Errors
     ///
