@@ -22,7 +22,7 @@ use std::{fmt, time::Duration};
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 
-use super::{PoolOptions, Pooled};
+use super::{PoolOptions, Pooled, answers};
 use crate::{Endpoint, Error, Result};
 
 /// Makes clients of one account for a pool of deadpool, and says which of them can be used again.
@@ -75,9 +75,9 @@ impl<C: Pooled> managed::Manager for Manager<C> {
         if client.is_settled() && metrics.last_used() < self.ask_after {
             return Ok(());
         }
-        match tokio::time::timeout(self.patience, client.ask()).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(RecycleError::message("the server does not answer")),
+        match answers(client, self.patience).await {
+            true => Ok(()),
+            false => Err(RecycleError::message("the server does not answer, or has ended the session")),
         }
     }
 }

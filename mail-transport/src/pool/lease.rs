@@ -9,11 +9,11 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
+    time::Instant,
 };
 
 use super::{
-    Pooled,
+    Pooled, answers,
     owner::Owner,
     state::{Found, History, Shared, end},
 };
@@ -110,13 +110,10 @@ impl<C: Pooled> Slot<C> {
                     if !client.look() {
                         continue;
                     }
-                    if ask || !client.is_settled() {
-                        let answered = timeout(options.patience, client.ask()).await;
-                        if !(matches!(answered, Ok(Ok(()))) && client.is_reusable()) {
-                            // Those that were kept with it are no better.
-                            wanted = Wanted::Fresh;
-                            continue;
-                        }
+                    if (ask || !client.is_settled()) && !answers(&mut *client, options.patience).await {
+                        // Those that were kept with it are no better.
+                        wanted = Wanted::Fresh;
+                        continue;
                     }
                     let history = History { made, uses: uses.saturating_add(1) };
                     return Ok(Lease { client, history, discarded: false, slot: Arc::new(self) });

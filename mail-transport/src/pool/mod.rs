@@ -111,6 +111,11 @@ pub trait Pooled: sealed::Sealed + Send + Sized + 'static {
     fn end(&mut self) -> impl Future<Output = ()> + Send;
 }
 
+/// Whether the server answers over a connection in time, and another call can be made over it.
+pub(crate) async fn answers<C: Pooled>(client: &mut C, patience: Duration) -> bool {
+    matches!(tokio::time::timeout(patience, client.ask()).await, Ok(Ok(()))) && client.is_reusable()
+}
+
 /// Implements [`Pooled`] for a client, in the same words for each protocol.
 macro_rules! pooled {
     ($look:expr) => {
