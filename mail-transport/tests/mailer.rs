@@ -192,6 +192,30 @@ async fn messages_keep_to_the_rate() {
     assert!(matches!(error, Error::Timeout { phase: Phase::Pool, .. }), "{error}");
 }
 
+/// Whoever has waited for the rate, and then for a connection, uses it when it has that.
+#[tokio::test(start_paused = true)]
+async fn messages_keep_to_the_rate_when_they_have_waited_for_a_connection() {
+    let scripts = Scripts::new([QUIT]);
+    let long = 600 * SECOND;
+    let options = PoolOptions::new().with_connections(1).with_rate(Rate::new(1, 60 * SECOND));
+    let mailer = scripts.mailer(pool(options.with_wait(long).with_idle(long).with_ask_after(long)));
+    let begun = Instant::now();
+    let held = mailer.client().await.unwrap();
+    let others = [(); 2].map(|()| {
+        let mailer = mailer.clone();
+        tokio::spawn(async move { mailer.client().await.map(|_| begun.elapsed()).unwrap() })
+    });
+    sleep(150 * SECOND).await;
+    drop(held);
+    let mut times = Vec::new();
+    for other in others {
+        times.push(other.await.unwrap());
+    }
+    assert_eq!(times, [150 * SECOND, 210 * SECOND]);
+    assert_eq!(mailer.close(GRACE).await, 0);
+    scripts.finish().await;
+}
+
 /// What goes before a message of which the server says 421 at some place, and after it.
 const GOODBYES: [(&str, &str); 8] = [
     ("the greeting", "S: 421 4.3.2 going down"),

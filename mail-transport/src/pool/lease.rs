@@ -72,9 +72,11 @@ impl<C: Pooled> Slot<C> {
     ///
     /// The pool is closed.
     pub(super) async fn in_turn(shared: &Arc<Shared<C>>, owner: &Arc<Owner<C>>) -> Result<Self> {
-        if let Some(pace) = &owner.pace {
-            pace.wait().await;
-        }
+        // Counted when there is a connection for it: what it waits for that is no use, nor is one that is given up.
+        let turn = match &owner.pace {
+            Some(pace) => Some(pace.turn().await),
+            None => None,
+        };
         let wait =
             async |slots: &Arc<Semaphore>| slots.clone().acquire_owned().await.map_err(|_| Error::Closed);
         let own = match &owner.slots {
@@ -82,6 +84,9 @@ impl<C: Pooled> Slot<C> {
             None => None,
         };
         let any = wait(&shared.slots).await?;
+        if let Some(turn) = turn {
+            turn.count();
+        }
         Ok(Self::new(shared, owner, (own, any)))
     }
 

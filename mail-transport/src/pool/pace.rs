@@ -31,13 +31,13 @@ impl Pace {
         }
     }
 
-    /// Waits until there may be a use, and counts it. Dropped before that, it counts none.
-    pub(super) async fn wait(&self) {
+    /// Waits until there may be a use. Nobody else has a turn before this one is counted or dropped.
+    pub(super) async fn turn(&self) -> Turn<'_> {
         let uses = self.uses.lock().await;
         if let Some(due) = self.due(&uses) {
             sleep_until(due).await;
         }
-        self.count(uses);
+        Turn { pace: self, uses }
     }
 
     /// When there may be another use; `None` for now.
@@ -56,6 +56,20 @@ impl Pace {
     }
 }
 
+/// Somebody may use something now, or later.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    pace: &'a Pace,
+    uses: MutexGuard<'a, VecDeque<Instant>>,
+}
+
+impl Turn<'_> {
+    /// Counts the use, which begins now.
+    pub(super) fn count(self) {
+        self.pace.count(self.uses);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,7 +84,7 @@ mod tests {
             if at == 7 {
                 tokio::time::sleep(Duration::from_secs(75)).await;
             }
-            pace.wait().await;
+            pace.turn().await.count();
             times.push(begun.elapsed());
         }
         assert!(times.windows(4).all(|four| four[3] - four[0] >= per), "{times:?}");
@@ -83,12 +97,12 @@ mod tests {
         let pace = Pace::new(Rate::new(1, per));
         assert!(pace.try_use() && !pace.try_use());
         let begun = Instant::now();
-        assert!(tokio::time::timeout(per / 2, pace.wait()).await.is_err());
+        assert!(tokio::time::timeout(per / 2, pace.turn()).await.is_err());
         {
-            let mut waiting = std::pin::pin!(pace.wait());
+            let mut waiting = std::pin::pin!(pace.turn());
             assert!(tokio::time::timeout(per / 4, waiting.as_mut()).await.is_err());
             assert!(!pace.try_use());
-            waiting.await;
+            waiting.await.count();
         }
         assert_eq!(begun.elapsed(), per);
     }
