@@ -15,7 +15,10 @@ use mailwire_examples::{
     sync::{Lock, Options, STATE, synchronize},
     tell,
 };
-use mailwire_transport::imap::{Capability, Client, proto::types::MailboxName};
+use mailwire_transport::{
+    Protocol,
+    imap::{Capability, Client, proto::types::MailboxName},
+};
 
 /// Keeps a mailbox, or all of an account, and a Maildir equal.
 ///
@@ -41,9 +44,9 @@ use mailwire_transport::imap::{Capability, Client, proto::types::MailboxName};
 struct Arguments {
     #[command(flatten)]
     account: AccountArguments,
-    /// The mailbox
-    #[arg(long, default_value = "INBOX", conflicts_with = "all")]
-    mailbox: String,
+    /// The mailbox; without, that of the URL, or INBOX
+    #[arg(long, conflicts_with = "all")]
+    mailbox: Option<String>,
     /// All mailboxes of the account
     #[arg(long)]
     all: bool,
@@ -81,6 +84,9 @@ async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     if !(arguments.all || include.is_empty() && exclude.is_empty()) {
         return Err(Usage("--include and --exclude go with --all".into()).into());
     }
+    let account = arguments.account.required_account(Protocol::Imap)?;
+    // Not as it was given: a URL can have a password in it.
+    let (user, server) = (account.user().unwrap_or_default(), account.endpoint().address());
     let named = || format!("the Maildir {}", arguments.maildir.display());
     if !arguments.dry_run {
         Maildir::open(&arguments.maildir).with_context(named)?;
@@ -91,18 +97,16 @@ async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     let pairs = if arguments.all {
         pairs(arguments, link.client().await?, tally).await?
     } else {
-        let name = MailboxName::new(&arguments.mailbox);
-        let name = name.map_err(|error| Usage(format!("--mailbox {}: {error}", arguments.mailbox)))?;
+        let named = arguments.mailbox.as_deref().or(account.mailbox()).unwrap_or("INBOX");
+        let name = MailboxName::new(named).map_err(|error| Usage(format!("--mailbox {named}: {error}")))?;
         BTreeMap::from([(String::new(), name)])
     };
     for (folder, mailbox) in pairs {
         let path = arguments.maildir.join(&folder);
         let maildir =
             if arguments.dry_run { Maildir::at(path) } else { Maildir::open(path).with_context(named)? };
-        let account = &arguments.account;
-        let user = account.user.as_deref().unwrap_or_default();
         // Quoted: a name can have a line end in it.
-        let place = format!("{user} at {} {:?}", account.server, mailbox.to_unicode());
+        let place = format!("{user} at {server} {:?}", mailbox.to_unicode());
         let options = Options { dry_run: arguments.dry_run, delete_all: arguments.delete_all };
         let report = synchronize(&mut link, &mailbox, &maildir, &place, options, tally).await?;
         let would = if arguments.dry_run { "would be: " } else { "" };

@@ -326,9 +326,9 @@ impl Run<'_> {
             let why = format_args!("the server contradicts itself ({doubt:?}); something may be missing");
             self.tally.failed_as(Status::Temporary, &self.mailbox, why);
         }
+        result?;
         // The names of files need what is in it.
-        self.save().map_err(disk)?;
-        Ok(result?)
+        self.save().map_err(disk)
     }
 
     fn save(&mut self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::{
     peer::{Answer::Usual, Peer, say},
-    run::{PASSWORD, Run as _, TestFolder, program},
+    run::{PASSWORD, Run as _, Serve, TestFolder, program},
 };
 
 #[test]
@@ -90,4 +90,31 @@ fn a_proxy_is_used_where_it_is_asked_for() {
     assert!(!failed.err.contains("hunter2"));
     fetch(&["--proxy", &format!("http://{proxy}")], "*").expect(75, &[&through]);
     fetch(&["--proxy", "ftp://x:hunter2@y"], "").expect(64, &["expected socks5:// or http://"]);
+}
+
+#[test]
+fn sync_remembers_whose_mailbox_it_is_without_the_password() {
+    let folder = TestFolder::new();
+    let serve = Serve::start(&["imaps"], &[]);
+    let port = serve.port("imaps");
+    let url = format!("imaps://anna:{PASSWORD}@127.0.0.1:{port}/INBOX");
+    let (ca, mail) = (folder.file("ca.pem", &serve.authority), folder.path().join("mail"));
+    let mut sync = program("sync");
+    sync.args(["--server", &url, "--ca"]).arg(&ca).arg(&mail).env_remove("MAILWIRE_PASSWORD");
+    sync.run().expect(0, &[]);
+    let state = std::fs::read_to_string(mail.join(".mailwire-sync")).unwrap();
+    assert!(!state.contains(PASSWORD), "{state}");
+    // The same account in other words.
+    let server = format!("127.0.0.1:{port}");
+    let mut sync = program("sync");
+    sync.args(["--server", &server, "--user", "anna", "--ca"]).arg(&ca).arg(&mail);
+    let again = sync.run();
+    again.expect(0, &[]);
+    assert!(!again.err.contains("it begins anew"), "{}", again.err);
+    // The URL says which mailbox.
+    let ended = program("sync").args(["--server", &format!("{url}2"), "--ca"]).arg(&ca).arg(&mail).run();
+    assert!(ended.status != 0 && ended.err.contains("INBOX2"), "{}", ended.err);
+    assert!(!ended.err.contains(PASSWORD), "{}", ended.err);
+    // As there is none, what is known of the other stays.
+    assert_eq!(std::fs::read_to_string(mail.join(".mailwire-sync")).unwrap(), state);
 }
