@@ -510,4 +510,34 @@ mod tests {
             assert!(converted(Target::EightBit, true, &cut(message.as_bytes(), 7)).is_ok(), "{message}");
         }
     }
+
+    /// How many headers a message has.
+    fn headers(message: &[u8]) -> usize {
+        let (mut walk, mut survey) = (Walk::new(), Survey::new(Target::EightBit));
+        walk.push(message, &mut survey).unwrap();
+        walk.finish(&mut survey).unwrap();
+        survey.found.len()
+    }
+
+    proptest::proptest! {
+        /// What is converted has its parts, no more and no fewer, and needs no conversion.
+        #[test]
+        fn no_part_comes_or_goes(parts in proptest::collection::vec(proptest::sample::select(vec![
+            "--b", "--c", "--", "\r\n--b\r\n", "\r\n--c\r\n", "\r\n--b--\r\n", "\r\n--c--\r\n", "\r\n", "\r\n\r\n", " ", "=", "x",
+            "\u{e9}", "\u{e9} and a text that is mostly ASCII, so that it is quoted-printable", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "Content-Transfer-Encoding: 8bit\r\n", "Content-Transfer-Encoding: 8bit\r\n\r\n",
+            "Content-Type: multipart/mixed; boundary=c\r\n\r\n", "Content-Type: message/rfc822\r\n\r\n", "Content-Type: a/b\r\n",
+        ]), 0..40), size in 1..100_usize) {
+            let message = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{}", parts.concat());
+            let pieces = cut(message.as_bytes(), size);
+            for surveyed in [true, false] {
+                let Ok(out) = converted(Target::SevenBit, surveyed, &pieces) else { continue };
+                proptest::prop_assert!(out.is_ascii());
+                let text = String::from_utf8_lossy(&out);
+                proptest::prop_assert_eq!(headers(&out), headers(message.as_bytes()), "{}", text);
+                let again = converted(Target::SevenBit, true, &cut(&out, size)).unwrap();
+                proptest::prop_assert_eq!(String::from_utf8_lossy(&again), text);
+            }
+        }
+    }
 }
