@@ -111,6 +111,11 @@ fn account(side: &str, url: &str, ca: Option<&Path>) -> Result<Account> {
     if account.protocol() != Protocol::Imap {
         return Err(usage(&format_args!("{account} is of another protocol")).into());
     }
+    if let Some(mailbox) = account.mailbox() {
+        // All others would be copied, too.
+        let why = format_args!("the mailbox {mailbox} of the URL is not used; --include names those to copy");
+        return Err(usage(&why).into());
+    }
     let Some(user) = account.user().map(str::to_owned) else {
         return Err(usage(&"a user is needed, as imaps://anna@mail.example.org").into());
     };

@@ -57,6 +57,11 @@ fn mistakes_in_a_url_are_told_without_its_password() {
             &["--server", "imaps://anna:hunter2@h/INBOX"],
             "the mailbox INBOX of the URL is not used",
         ),
+        (
+            "migrate",
+            &["--from", "imaps://anna:hunter2@h/Box", "--to", "imaps://anna:hunter2@i"],
+            "the mailbox Box of the URL is not used",
+        ),
     ] {
         let ended = program(name).args(arguments).run();
         assert!(!ended.err.contains("hunter2") && !ended.out.contains("hunter2"), "{}", ended.err);
