@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 /// Converts line ends piece by piece. CRs right before an LF belong to the line end, unless they are more than
-/// [`MOST_HELD`], and all others stay, so that converting twice changes nothing more.
+/// 1024, and all others stay, so that converting twice changes nothing more.
 #[derive(Debug, Clone)]
 pub struct Newlines {
     end: &'static [u8],
