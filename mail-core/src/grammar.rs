@@ -241,6 +241,7 @@ impl<'a> Cursor<'a> {
     /// # Errors
     ///
     /// That of the strict run.
+    #[inline]
     pub fn run_either<T, G: Grammar<'a, T>>(
         &mut self,
         name: &'static str,

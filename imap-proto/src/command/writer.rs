@@ -158,6 +158,7 @@ impl<'a> Writer<'a> {
         self.astring_bytes(string.as_bytes());
     }
 
+    #[inline]
     pub(crate) fn astring_bytes(&mut self, bytes: &[u8]) {
         if is_astring_atom(bytes) { self.put(bytes) } else { self.string_bytes(bytes) }
     }

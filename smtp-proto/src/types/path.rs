@@ -61,6 +61,7 @@ impl ReversePath {
     /// ```abnf
     /// Reverse-path = Path / "<>"
     /// ```
+    #[inline]
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         if cursor.peek() == Some(b'<') && cursor.peek_at(1) == Some(b'>') {
             cursor.skip(2);
@@ -109,6 +110,7 @@ impl ForwardPath {
     /// rcpt-path = "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path
     /// Forward-path = Path
     /// ```
+    #[inline]
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         read_path(cursor, |cursor| {
             if matches!(cursor.peek(), Some(b'p' | b'P')) {
@@ -151,6 +153,8 @@ fn write_path(address: &[u8], out: &mut Vec<u8>) {
 /// ```
 ///
 /// Devices leave the brackets out, and some programs put spaces into them.
+// MAIL and RCPT have it once each: a call, and what it hands over, is 5 % of them (smtp/command-mail).
+#[inline(always)]
 fn read_path<T>(
     cursor: &mut Cursor<'_>,
     address: impl FnOnce(&mut Cursor<'_>) -> Result<T, ParseError>,
@@ -188,6 +192,7 @@ fn source_route(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     cursor.expect(b':', "expected : after a source route")
 }
 
+#[inline(always)]
 fn spaces(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     if cursor.peek() == Some(b' ') {
         cursor.deviate(deviation::SPACE_IN_PATH)?;
