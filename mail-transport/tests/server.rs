@@ -113,6 +113,19 @@ async fn connections_are_limited_overall() {
     assert_eq!(rest(TcpStream::connect(server.address).await.unwrap()).await, "busy\r\n");
 }
 
+/// With the usual 128 places, the connections after them are dropped and come again a second later.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_burst_of_connections_finds_place_to_wait() {
+    let places = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let burst = places.trim().parse::<usize>().unwrap().min(500);
+    let listener = Listener::bind("127.0.0.1:0", CLEAR, None).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nobody takes them meanwhile.
+    let connections = (0..burst).map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_secs(20)));
+    assert_eq!(connections.collect::<Result<Vec<_>, _>>().unwrap().len(), burst);
+}
+
 #[tokio::test]
 async fn a_shutdown_lets_connections_say_goodbye() {
     let server = start(ServerLimits::default(), echo).await;

@@ -1,13 +1,18 @@
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use mailwire_core::Channel;
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 
 use super::{ProxyProtocol, proxied::Admission};
 use crate::{
     Plain, Result, Security, Stream,
     tls::{ServerTls, TlsError},
 };
+
+/// How many connections may wait to be taken. The system has a bound of its own, 4,096 on Linux. What finds no place is
+/// dropped, and its client tries again after a second: with the usual 128, a burst of connections from one address would
+/// make all others wait.
+const WAITING: u32 = 4096;
 
 /// A socket that takes connections, and how those are protected.
 #[derive(Debug)]
@@ -26,7 +31,8 @@ enum Socket {
 }
 
 impl Listener {
-    /// Listens at a TCP address; port 0 is any free one.
+    /// Listens at a TCP address; port 0 is any free one. Up to 4,096 connections may wait to be taken, as far as the system
+    /// lets them (`net.core.somaxconn` on Linux).
     ///
     /// # Errors
     ///
@@ -36,10 +42,17 @@ impl Listener {
         security: Security,
         tls: Option<ServerTls>,
     ) -> Result<Self> {
-        Self::from_tcp(TcpListener::bind(address).await?, security, tls)
+        let mut refused = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address to listen at");
+        for address in lookup_host(address).await? {
+            match listen(address) {
+                Ok(socket) => return Self::from_tcp(socket, security, tls),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused.into())
     }
 
-    /// Takes over a socket that listens already.
+    /// Takes over a socket that listens already, with the number of waiting connections that it was given.
     ///
     /// # Errors
     ///
@@ -162,6 +175,16 @@ impl Listener {
             Socket::Unix(unix) => Ok((unix.accept().await?.0.into(), None)),
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that starts again does not wait for its old connections' ends. On Windows the option would let another
+    // process take the port.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 /// Writes what fits at once; nobody waits for a connection that is refused.
