@@ -122,7 +122,8 @@ async fn a_burst_of_connections_finds_place_to_wait() {
     let listener = Listener::bind("127.0.0.1:0", CLEAR, None).await.unwrap();
     let address = listener.local_addr().unwrap();
     // Nobody takes them meanwhile.
-    let connections = (0..burst).map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_secs(20)));
+    let connections =
+        (0..burst).map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_secs(20)));
     assert_eq!(connections.collect::<Result<Vec<_>, _>>().unwrap().len(), burst);
 }
 
