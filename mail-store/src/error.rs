@@ -52,6 +52,9 @@ pub enum Error {
     /// More was asked for than the store does at once, or keeps: what it is that is limited.
     #[error("too many {0}")]
     Limit(&'static str),
+    /// The store has no room left, for nobody.
+    #[error("the store is full")]
+    Full,
     /// It was not done, and may work later: the store is not reachable, or failed.
     #[error("not done: {0}")]
     NotDone(String),

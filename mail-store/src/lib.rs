@@ -52,6 +52,7 @@
 //! | `memory` (default) | [`memory`]: a store in memory, for tests, examples and short-lived servers |
 //! | `conformance` | [`conformance::check`]: checks of what every store must do, for the tests of a store of one's own |
 //! | `reports` | reports of delivery: [`SmtpService::with_reports`] offers DSN and DELIVERBY |
+//! | `sqlite` | [`sqlite`]: a store in one SQLite file, for mail that outlives the process; compiles SQLite, which takes a C compiler |
 //! | `testing` | [`testing::MailServer`]: a mail server for the tests of whatever sends or reads mail; needs Rust 1.88 |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -63,6 +64,8 @@ mod error;
 mod filter;
 pub mod gmail;
 mod imap;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
+mod kept;
 mod mailbox;
 #[cfg(feature = "memory")]
 pub mod memory;
@@ -74,6 +77,8 @@ mod pop3;
 mod reports;
 mod service;
 mod smtp;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;

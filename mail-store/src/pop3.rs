@@ -180,7 +180,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         match error {
             Error::InUse => Self::in_use(),
-            Error::NotDone(_) | Error::Unknown(_) => {
+            Error::Full | Error::NotDone(_) | Error::Unknown(_) => {
                 tracing::warn!(%error, "the store failed");
                 Self::unavailable()
             }

@@ -354,6 +354,10 @@ fn refusal(error: &Error) -> Reply {
         Error::OverQuota => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "4.2.2 Mailbox full"),
         Error::Limit(_) => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, &format!("4.3.1 {error}")),
         Error::NoSuchAccount => Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.1.1 No such user here"),
+        Error::Full => {
+            tracing::warn!(%error, "the store failed");
+            Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "4.3.1 Mail system full")
+        }
         Error::NotDone(_) | Error::Unknown(_) => {
             tracing::warn!(%error, "the store failed");
             not_told()

@@ -141,7 +141,7 @@ impl From<Error> for Refusal {
             Error::Annotations => Code::Metadata(MetadataCode::TooMany),
             Error::HasChildren => Code::HasChildren,
             Error::Limit(_) => Code::Limit,
-            Error::NotDone(_) | Error::Unknown(_) => return internal(&error),
+            Error::Full | Error::NotDone(_) | Error::Unknown(_) => return internal(&error),
             _ => Code::Cannot,
         };
         Self::new(error.to_string()).with_code(code)

@@ -11,25 +11,29 @@ use bytes::Bytes;
 use mailwire_core::{Secret, Text};
 use mailwire_imap::{
     extensions::metadata::EntryName,
-    types::{FlagSet, MailboxAttribute, ModSeq, Uid, UidValidity},
+    types::{FlagSet, ModSeq, Uid, UidValidity},
 };
 use mailwire_transport::sasl::StoredPassword;
 use tokio::sync::watch;
 
 use super::{
     Config,
-    annotations::Annotations,
     bodies::Body,
-    folder::{Entry, Folder, mod_seq},
-    keywords::{Bits, Unknown},
+    folder::{Entry, Folder},
     labels::Labels,
-    limits::Limits,
     threads::Threads,
 };
 use crate::{
     AccountId, Copied, DELIMITER, Delivered, Error, FlagChange, How, InternalDate, MAX_COPIED, Mailbox,
     MailboxChange, MailboxId, MailboxPath, Mailboxes, Result, Stored, Target, Uids, Which,
     imap::rights::permitted,
+    kept::{
+        annotations::Annotations,
+        check_uids,
+        keywords::{Bits, Unknown},
+        limits::{Limits, check_use},
+        mod_seq,
+    },
 };
 
 /// So many mailboxes are remembered as gone.
@@ -104,7 +108,7 @@ impl Account {
     pub(super) fn new(id: u32, name: String, password: StoredPassword, config: Arc<Config>) -> Result<Self> {
         let mut state = State {
             account: id,
-            limits: Limits::new(&config),
+            limits: config.limits(),
             config,
             mod_seq: 0,
             folders: BTreeMap::new(),
@@ -159,17 +163,6 @@ impl Account {
 
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
-    }
-}
-
-/// What nobody keeps up to date here: mailboxes that show messages of others.
-fn check_use(special_use: Option<&Text>) -> Result<()> {
-    use MailboxAttribute::{All, Flagged, Important};
-    let Some(name) = special_use else { return Ok(()) };
-    match MailboxAttribute::new(name.clone()) {
-        Ok(All | Flagged | Important) => Err(Error::SpecialUse("no mailbox shows messages of others here")),
-        Ok(attribute) if attribute.is_special_use() => Ok(()),
-        _ => Err(Error::SpecialUse("no mailbox can be for this")),
     }
 }
 
@@ -422,7 +415,7 @@ impl State {
         Ok(bits)
     }
 
-    /// Stores a message, which [refers to](super::threads::references) others.
+    /// Stores a message, which [refers to](crate::kept::references::references) others.
     pub(super) fn deliver(
         &mut self,
         number: u32,
@@ -430,7 +423,7 @@ impl State {
         references: &[Bytes],
         target: &Target,
     ) -> Result<Delivered> {
-        self.folder(number)?.check_uids(1)?;
+        check_uids(self.folder(number)?.uid_next(), 1)?;
         let bits = self.bits(number, &target.flags, Unknown::Add)?;
         self.reserve(1, body.size())?;
         let change = self.next_change();
@@ -465,7 +458,7 @@ impl State {
         };
         let mut bits = Vec::with_capacity(coming.len());
         for one in &coming {
-            self.folder(one.number)?.check_uids(coming.len())?;
+            check_uids(self.folder(one.number)?.uid_next(), coming.len())?;
             bits.push(self.bits(one.number, &one.target.flags, Unknown::Add)?);
         }
         // Only what is more in the end counts (RFC 8508 section 3.4).
@@ -545,7 +538,7 @@ impl State {
         let keywords = source.keywords.clone();
         let mut known: HashMap<Bits, Bits> = HashMap::new();
         let target = self.folder(to)?;
-        target.check_uids(messages.len())?;
+        check_uids(target.uid_next(), messages.len())?;
         let (first, rights) = (target.uid_next(), target.info().rights);
         let found: Vec<Uid> = messages.iter().map(|(uid, _)| *uid).collect();
         let set = found.iter().copied().collect();

@@ -10,15 +10,16 @@ use std::{
 use mailwire_core::Secret;
 use mailwire_imap::types::{ModSeq, Uid, UidValidity};
 
-use super::{
-    annotations::Annotations,
-    bodies::Body,
-    keywords::{Bits, Keywords, Unknown},
-    labels::Labels,
-};
+use super::{bodies::Body, labels::Labels};
 use crate::{
-    Changes, Cursor, Error, Fields, FlagChange, InternalDate, Mailbox, Opened, Result, Row, Stored, ThreadId,
-    Uids, Which,
+    Changes, Cursor, Fields, FlagChange, InternalDate, Mailbox, Opened, Result, Row, Stored, ThreadId, Uids,
+    Which,
+    kept::{
+        after,
+        annotations::Annotations,
+        keywords::{Bits, Keywords},
+        mod_seq,
+    },
 };
 
 /// So many runs of UIDs are remembered as gone. Who asks for earlier ones is told of every UID that is not
@@ -63,16 +64,6 @@ pub(super) struct Folder {
     pub(super) url_key: Option<Secret>,
 }
 
-/// A change's number as a type. The counter of an account does not reach 63 bits.
-pub(super) fn mod_seq(number: u64) -> ModSeq {
-    ModSeq::new(number).unwrap_or(ModSeq::ZERO)
-}
-
-/// The UID after this one.
-pub(super) fn after(uid: Uid) -> Option<Uid> {
-    uid.get().checked_add(1).and_then(Uid::new)
-}
-
 impl Folder {
     pub(super) fn new(info: Mailbox) -> Self {
         Self {
@@ -106,12 +97,6 @@ impl Folder {
 
     pub(super) const fn mod_seq(&self) -> ModSeq {
         self.info.mod_seq
-    }
-
-    /// Whether so many more messages can have UIDs.
-    pub(super) fn check_uids(&self, more: usize) -> Result<()> {
-        let left = usize::try_from(u32::MAX - self.info.uid_next.get()).unwrap_or(usize::MAX);
-        if more > left { Err(Error::Limit("messages in this mailbox")) } else { Ok(()) }
     }
 
     /// Adds a message, as the change of `message`. The caller has checked the quota and the UIDs.
@@ -177,26 +162,11 @@ impl Folder {
     /// Changes flags; `change` is the number that this takes if it changes any, and `room` how many bytes the account
     /// has left.
     pub(super) fn store(&mut self, uids: &Uids, how: &FlagChange, change: u64, room: u64) -> Result<Stored> {
-        use mailwire_imap::command::StoreAction;
-        let unknown = if how.action == StoreAction::Remove { Unknown::Ignore } else { Unknown::Add };
-        let bits = self.keywords.bits(&how.flags, unknown, room)?;
-        // RFC 7162 section 3.1.3: 0 asks whether there is such a keyword, which a message without it has never
-        // had changed; flags of the system are always there.
-        let adds_new = |message: &Entry, since: ModSeq| {
-            let is_without = message.bits.without(bits) == message.bits;
-            since == ModSeq::ZERO && how.action == StoreAction::Add && !bits.has_system() && is_without
-        };
-        let guard = |message: &Entry| {
-            how.unchanged_since
-                .is_some_and(|since| message.mod_seq > since.get() && !adds_new(message, since))
-        };
+        let bits = self.keywords.bits(&how.flags, how.action.into(), room)?;
+        let guard = |message: &Entry| message.bits.is_refused(message.mod_seq, how, bits);
         Ok(self.change(uids, guard, how.seen, change, |info, message| {
             let before = message.bits;
-            message.bits = match how.action {
-                StoreAction::Replace => bits,
-                StoreAction::Add => before.with(bits),
-                StoreAction::Remove => before.without(bits),
-            };
+            message.bits = before.after(how.action, bits);
             info.unseen += u32::from(!message.bits.is_seen());
             info.unseen -= u32::from(!before.is_seen());
             info.deleted += u32::from(message.bits.is_deleted());

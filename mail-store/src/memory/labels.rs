@@ -7,11 +7,8 @@ use std::{
 
 use mailwire_imap::{command::StoreAction, extensions::gmail::GmailLabel};
 
-use super::{
-    account::State,
-    folder::{self, mod_seq},
-};
-use crate::{Error, LabelChange, Result, Stored, Uids, gmail::folded};
+use super::{account::State, folder};
+use crate::{Error, LabelChange, Result, Stored, Uids, gmail::folded, kept::mod_seq};
 
 /// Labels of a message.
 const MAX: usize = 100;

@@ -23,10 +23,8 @@
 //! ```
 
 mod account;
-mod annotations;
 mod bodies;
 mod folder;
-mod keywords;
 mod labels;
 mod limits;
 mod store;
@@ -41,8 +39,7 @@ use std::{
 
 use mailwire_core::Secret;
 use mailwire_transport::sasl::{
-    Authenticator, DEFAULT_MECHANISMS, LoginContext, Mechanism, StoredPassword, Unavailable, prepared_name,
-    prepared_password,
+    Authenticator, DEFAULT_MECHANISMS, LoginContext, Mechanism, StoredPassword, Unavailable,
 };
 
 pub use self::{
@@ -52,7 +49,10 @@ pub use self::{
 };
 
 use self::{account::Account, bodies::Bodies};
-use crate::{AccountId, Error, MailboxId, Result};
+use crate::{
+    AccountId, Error, MailboxId, Result,
+    kept::{check_name, is_ours, kept_password, key, limits::Limits},
+};
 
 /// What a user of a [`MemoryStore`] may have.
 #[non_exhaustive]
@@ -94,6 +94,17 @@ impl Default for Config {
             labels: false,
             domains: Vec::new(),
             mechanisms: DEFAULT_MECHANISMS.to_vec(),
+        }
+    }
+}
+
+impl Config {
+    const fn limits(&self) -> Limits {
+        Limits {
+            bytes: self.bytes,
+            messages: self.messages,
+            mailboxes: self.mailboxes,
+            annotations: self.annotations,
         }
     }
 }
@@ -159,15 +170,9 @@ impl MemoryStore {
     ///
     /// [`Error::Account`]: the name is taken, empty or has control characters, or this cannot be a password.
     pub fn add_user(&self, name: &str, password: impl Into<Secret>) -> Result<User> {
-        if name.is_empty() || name.chars().any(char::is_control) {
-            return Err(Error::Account("not a user name"));
-        }
-        let password = password.into();
-        let not_a_password = |_| Error::Account("not a password");
-        let shares = self.config.mechanisms.contains(&Mechanism::CramMd5);
-        let secret = shares.then(|| prepared_password(&password)).transpose().map_err(not_a_password)?;
-        let password = StoredPassword::derive(&password).map_err(not_a_password)?;
-        self.add(name, password, secret).map(|account| self.user_of(account))
+        check_name(name)?;
+        let (password, shared) = kept_password(&password.into(), &self.config.mechanisms)?;
+        self.add(name, password, shared).map(|account| self.user_of(account))
     }
 
     fn add(&self, name: &str, password: StoredPassword, shared: Option<Secret>) -> Result<Arc<Account>> {
@@ -222,8 +227,7 @@ impl MemoryStore {
 
     /// Whether users without a domain in their names get mail there.
     fn is_ours(&self, domain: &str) -> bool {
-        let domains = &self.config.domains;
-        domains.is_empty() || domains.iter().any(|ours| ours.eq_ignore_ascii_case(domain))
+        is_ours(&self.config.domains, domain)
     }
 
     /// Whether anybody gets mail there.
@@ -276,9 +280,7 @@ impl MemoryStore {
 
     /// Makes a stranger a user.
     fn welcome(&self, name: &str) -> Result<Arc<Account>> {
-        if name.is_empty() || name.chars().any(char::is_control) {
-            return Err(Error::NoSuchAccount);
-        }
+        check_name(name).map_err(|_| Error::NoSuchAccount)?;
         let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
         // Whoever has an address is known without the domain, too.
         let has_part = |account: &&Arc<Account>| {
@@ -332,11 +334,6 @@ impl Authenticator for MemoryStore {
     async fn shared_secret(&self, user: &str, _: &LoginContext) -> Result<Option<Secret>, Unavailable> {
         Ok(self.named(user).and_then(|account| account.shared.clone()))
     }
-}
-
-/// User names are the same in any case, and in all forms that SASLprep makes one.
-fn key(name: &str) -> String {
-    prepared_name(name).to_lowercase()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use mailwire_imap::{
     extensions::{
         acl::{Rights, RightsChange},
         metadata::EntryName,
-        quota::{QuotaRoot, ResourceName, SetQuotaResource},
+        quota::{QuotaRoot, SetQuotaResource},
     },
     types::{ModSeq, Uid},
 };
@@ -25,16 +25,20 @@ use tokio::sync::watch;
 
 use super::{
     MemoryStore,
-    account::{Account, Coming, State},
+    account::{Account, Coming},
     bodies::{Reader, Writer},
-    folder::{Entry, after},
-    key,
-    threads::{LOOKED_AT, references},
+    folder::Entry,
 };
 use crate::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Destination, Error, Fields, Filter, FlagChange,
     How, LabelChange, Lease, MAX_CHANGED, MAX_COPIED, Mailbox, MailboxChange, MailboxId, MailboxPath,
-    Mailboxes, Opened, Preselected, Result, Row, Store, Stored, Target, Uids, Which, message::Message,
+    Mailboxes, Opened, Preselected, Result, Row, Store, Stored, Target, Uids, Which,
+    kept::{
+        after, check_count, key,
+        limits::{extensions, grantable, of_owner},
+        references::{LOOKED_AT, references},
+    },
+    message::Message,
 };
 
 /// So many questions are asked of messages before others have their turn.
@@ -44,10 +48,6 @@ const LABELLED: usize = 200;
 /// More messages than this are copied, or dropped, where that holds up nobody's turn.
 const MANY: usize = 1000;
 
-/// The rights that RFC 2086 did not have.
-const NEW_RIGHTS: Rights =
-    Rights::CREATE.with(Rights::DELETE_MAILBOX).with(Rights::DELETE_MESSAGES).with(Rights::EXPUNGE);
-
 impl Store for MemoryStore {
     type Writer = Writer;
     type Reader = Reader;
@@ -55,24 +55,8 @@ impl Store for MemoryStore {
     type Held = Held;
 
     fn extensions(&self) -> Vec<Capability> {
-        let set_quota = self.config.set_quota.then_some(Capability::QuotaSet);
         let labels = self.config.labels.then_some(Capability::GmailExtensions);
-        let all = [
-            Capability::Acl,
-            Capability::CreateSpecialUse,
-            Capability::ListMetadata,
-            Capability::ListMyRights,
-            Capability::Metadata,
-            Capability::MultiAppend,
-            Capability::Quota,
-            Capability::QuotaResource(ResourceName::Storage),
-            Capability::QuotaResource(ResourceName::Message),
-            Capability::QuotaResource(ResourceName::Mailbox),
-            Capability::QuotaResource(ResourceName::AnnotationStorage),
-            Capability::Replace,
-            Capability::Rights(NEW_RIGHTS),
-        ];
-        all.into_iter().chain(set_quota).chain(labels).collect()
+        extensions(self.config.set_quota).chain(labels).collect()
     }
 
     async fn account(&self, name: &str) -> Result<AccountId> {
@@ -311,13 +295,13 @@ impl Store for MemoryStore {
     }
 
     async fn store(&self, mailbox: MailboxId, uids: &Uids, change: &FlagChange) -> Result<Stored> {
-        check(uids, MAX_CHANGED)?;
+        check_count(uids, MAX_CHANGED)?;
         let (account, number) = self.owner(mailbox)?;
         account.change(|state| state.store(number, uids, change))
     }
 
     async fn store_labels(&self, mailbox: MailboxId, uids: &Uids, change: &LabelChange) -> Result<Stored> {
-        check(uids, MAX_CHANGED)?;
+        check_count(uids, MAX_CHANGED)?;
         if !self.config.labels {
             return Err(Error::Denied("messages have no labels here"));
         }
@@ -326,14 +310,14 @@ impl Store for MemoryStore {
     }
 
     async fn expunge(&self, mailbox: MailboxId, uids: &Uids, which: Which) -> Result<ModSeq> {
-        check(uids, MAX_CHANGED)?;
+        check_count(uids, MAX_CHANGED)?;
         let (account, number) = self.owner(mailbox)?;
         // What is gone is dropped here, without the lock.
         account.change(|state| state.expunge(number, uids, which)).map(|(mod_seq, _)| mod_seq)
     }
 
     async fn copy(&self, from: MailboxId, uids: &Uids, to: MailboxId, how: How) -> Result<Copied> {
-        check(uids, MAX_COPIED)?;
+        check_count(uids, MAX_COPIED)?;
         let (account, source) = self.owner(from)?;
         let (other, target) = self.owner(to)?;
         if account.id != other.id {
@@ -376,21 +360,13 @@ impl Store for MemoryStore {
         change: Option<RightsChange>,
     ) -> Result<()> {
         let (account, number) = self.owner(mailbox)?;
-        if key(identifier) != key(&account.name) {
-            return Err(Error::Denied("nobody but its owner can reach this mailbox"));
-        }
-        let Some(change) = change else { return Err(Error::Denied("its owner stays on the list")) };
+        let change = of_owner(key(identifier) == key(&account.name), change)?;
         account.change(|state| state.set_rights(number, change))
     }
 
     async fn list_rights(&self, mailbox: MailboxId, identifier: &str) -> Result<GrantableRights> {
         let (account, _) = self.owner(mailbox)?;
-        if key(identifier) != key(&account.name) {
-            return Ok(GrantableRights::new(Rights::NONE, []));
-        }
-        let others = Rights::ALL.without(State::KEPT_RIGHTS).with_obsolete();
-        let each: Vec<Rights> = others.iter().collect();
-        Ok(GrantableRights::new(State::KEPT_RIGHTS, each))
+        Ok(grantable(key(identifier) == key(&account.name)))
     }
 
     async fn metadata(
@@ -450,10 +426,6 @@ impl Store for MemoryStore {
         let held = std::mem::replace(&mut account.lock().maildrop_leased, true);
         if held { Err(Error::InUse) } else { Ok(Held(account)) }
     }
-}
-
-fn check(uids: &Uids, most: u32) -> Result<()> {
-    if uids.len() > u64::from(most) { Err(Error::Limit("messages at once")) } else { Ok(()) }
 }
 
 /// Waits for changes in an account of a [`MemoryStore`].

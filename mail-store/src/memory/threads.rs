@@ -7,14 +7,10 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{BodyId, ThreadId, message::header};
+use crate::{BodyId, ThreadId};
 
 /// So many identifiers of messages are remembered for an account. What refers to an earlier one begins a thread.
 const KNOWN: usize = 100_000;
-/// So many of the messages that one refers to are looked at.
-const REFERENCES: usize = 24;
-/// So much of a message is looked at for what it refers to.
-pub(super) const LOOKED_AT: usize = 64 << 10;
 
 /// The threads of an account. A message's is told when it comes, and never changes: where a message joins two
 /// threads, they stay two.
@@ -29,7 +25,7 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// The thread of a message that comes, with what it [refers to](references).
+    /// The thread of a message that comes, with what it [refers to](crate::kept::references::references).
     pub(super) fn of(&mut self, body: BodyId, references: &[Bytes]) -> ThreadId {
         // Messages of one body are in one thread.
         let mut keys = vec![self.hasher.hash_one(body)];
@@ -51,49 +47,10 @@ impl Threads {
     }
 }
 
-/// The identifiers of a message and of those that it answers, the oldest first
-/// ([RFC 5322 section 3.6.4](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.4)).
-pub(super) fn references(raw: &Bytes) -> Vec<Bytes> {
-    let start = raw.slice(..raw.len().min(LOOKED_AT));
-    let header = start.slice(..header::body_start(&start));
-    let (mut references, mut in_reply_to, mut own) = (Vec::new(), Vec::new(), Vec::new());
-    for field in header::fields(&header) {
-        let ids = if field.is(b"references") {
-            &mut references
-        } else if field.is(b"in-reply-to") {
-            &mut in_reply_to
-        } else if field.is(b"message-id") {
-            &mut own
-        } else {
-            continue;
-        };
-        ids.extend(message_ids(&field.value()));
-    }
-    // The first is what all began with; of the others the last are the nearest.
-    let near = references.len().saturating_sub(REFERENCES);
-    references.drain(1.min(near)..near);
-    in_reply_to.truncate(REFERENCES);
-    references.append(&mut in_reply_to);
-    references.extend(own.into_iter().take(1));
-    references
-}
-
-/// What stands between `<` and `>`.
-fn message_ids(value: &Bytes) -> Vec<Bytes> {
-    let mut ids = Vec::new();
-    let mut rest = value.clone();
-    while let Some(open) = memchr::memchr(b'<', &rest) {
-        rest = rest.slice(open + 1..);
-        let Some(close) = memchr::memchr(b'>', &rest) else { break };
-        ids.push(rest.slice(..close));
-        rest = rest.slice(close..);
-    }
-    ids
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kept::references::{REFERENCES, references};
 
     #[test]
     fn answers_belong_to_what_they_answer() {

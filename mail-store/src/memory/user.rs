@@ -9,8 +9,11 @@ use bytes::Bytes;
 use mailwire_core::{Text, setters};
 use mailwire_imap::types::{FlagSet, Uid};
 
-use super::{account::Account, bodies::Bodies, threads::references};
-use crate::{AccountId, Delivered, InternalDate, Mailbox, MailboxChange, MailboxPath, Result, Target};
+use super::{account::Account, bodies::Bodies};
+use crate::{
+    AccountId, Delivered, InternalDate, Mailbox, MailboxChange, MailboxPath, Result, Target,
+    kept::references::references,
+};
 
 /// One user of a [`MemoryStore`](super::MemoryStore), without waiting. Cloning is cheap.
 #[derive(Debug, Clone)]

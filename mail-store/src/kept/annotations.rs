@@ -20,19 +20,34 @@ const MAX_NAME: usize = 1000;
 
 /// Names, in small letters, and values.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Annotations {
+pub(crate) struct Annotations {
     entries: BTreeMap<String, (EntryName, Text)>,
     bytes: u64,
 }
 
 impl Annotations {
+    /// Annotations as a store has kept them.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn kept(all: Vec<(EntryName, Text)>) -> Self {
+        let bytes = all.iter().map(|(name, value)| weight(name, value)).sum();
+        Self { entries: all.into_iter().map(|entry| (key(&entry.0), entry)).collect(), bytes }
+    }
+
+    /// An annotation, and under which name it is kept.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn get(&self, name: &EntryName) -> (String, Option<&(EntryName, Text)>) {
+        let key = key(name);
+        let entry = self.entries.get(&key);
+        (key, entry)
+    }
+
     /// Bytes of all names and values.
-    pub(super) const fn bytes(&self) -> u64 {
+    pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Those that are asked for.
-    pub(super) fn find(&self, options: &MetadataOptions) -> Vec<(EntryName, Text)> {
+    pub(crate) fn find(&self, options: &MetadataOptions) -> Vec<(EntryName, Text)> {
         // By their places: thousands can be asked for.
         let asked: BTreeSet<String> = options.entries.iter().map(key).collect();
         let mut found = BTreeMap::new();
@@ -44,12 +59,12 @@ impl Annotations {
         found.into_values().cloned().collect()
     }
 
-    pub(super) fn contains(&self, name: &EntryName) -> bool {
+    pub(crate) fn contains(&self, name: &EntryName) -> bool {
         self.entries.contains_key(&key(name))
     }
 
     /// These after a change: all of it, or an error. `shared`: entries for all users may be changed.
-    pub(super) fn changed(&self, entries: &[(EntryName, Option<Text>)], shared: bool) -> Result<Self> {
+    pub(crate) fn changed(&self, entries: &[(EntryName, Option<Text>)], shared: bool) -> Result<Self> {
         let mut changed = self.clone();
         for (name, value) in entries {
             let permitted = name.is_within("/private", Depth::Infinity) || (shared && name.is_shared());

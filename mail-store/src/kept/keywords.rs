@@ -1,12 +1,15 @@
 //! Flags as bits: the keywords of a mailbox, numbered.
 
-use mailwire_imap::types::{Flag, FlagSet};
+use mailwire_imap::{
+    command::StoreAction,
+    types::{Flag, FlagSet, ModSeq},
+};
 
-use crate::{Error, Result};
+use crate::{Error, FlagChange, Result};
 
 /// The flags of one message. Keywords are numbered by their mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Bits {
+pub(crate) struct Bits {
     system: u8,
     keywords: u64,
 }
@@ -16,24 +19,62 @@ const SEEN: u8 = 1;
 const DELETED: u8 = 8;
 
 impl Bits {
+    /// Flags as a store has kept them.
+    #[cfg(feature = "sqlite")]
+    pub(crate) const fn new(system: u8, keywords: u64) -> Self {
+        Self { system, keywords }
+    }
+
+    /// The flags of the system: `\Seen` is 1, `\Answered` 2, `\Flagged` 4, `\Deleted` 8, `\Draft` 16.
+    #[cfg(feature = "sqlite")]
+    pub(crate) const fn system(self) -> u8 {
+        self.system
+    }
+
+    /// The keywords, by their places in their mailbox.
+    #[cfg(feature = "sqlite")]
+    pub(crate) const fn keywords(self) -> u64 {
+        self.keywords
+    }
+
     /// Whether a flag that every message has, set or not, is among them.
-    pub(super) const fn has_system(self) -> bool {
+    pub(crate) const fn has_system(self) -> bool {
         self.system != 0
     }
 
-    pub(super) const fn is_seen(self) -> bool {
+    pub(crate) const fn is_seen(self) -> bool {
         self.system & SEEN != 0
     }
 
-    pub(super) const fn is_deleted(self) -> bool {
+    pub(crate) const fn is_deleted(self) -> bool {
         self.system & DELETED != 0
     }
 
-    pub(super) const fn with(self, other: Self) -> Self {
+    /// These after flags are added, removed, or take their place.
+    pub(crate) const fn after(self, action: StoreAction, flags: Self) -> Self {
+        match action {
+            StoreAction::Replace => flags,
+            StoreAction::Add => self.with(flags),
+            StoreAction::Remove => self.without(flags),
+        }
+    }
+
+    /// Whether UNCHANGEDSINCE leaves a message alone that has these flags since the change `mod_seq`.
+    pub(crate) fn is_refused(self, mod_seq: u64, how: &FlagChange, flags: Self) -> bool {
+        // RFC 7162 section 3.1.3: 0 asks whether there is such a keyword, which a message without it has never
+        // had changed; flags of the system are always there.
+        let adds_new = |since: ModSeq| {
+            let is_without = self.without(flags) == self;
+            since == ModSeq::ZERO && how.action == StoreAction::Add && !flags.has_system() && is_without
+        };
+        how.unchanged_since.is_some_and(|since| mod_seq > since.get() && !adds_new(since))
+    }
+
+    pub(crate) const fn with(self, other: Self) -> Self {
         Self { system: self.system | other.system, keywords: self.keywords | other.keywords }
     }
 
-    pub(super) const fn without(self, other: Self) -> Self {
+    pub(crate) const fn without(self, other: Self) -> Self {
         Self { system: self.system & !other.system, keywords: self.keywords & !other.keywords }
     }
 }
@@ -41,14 +82,14 @@ impl Bits {
 /// The keywords that a mailbox has seen: at most 63, of some bytes, so that no client can grow it without end.
 /// Messages hold them as bits.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Keywords {
+pub(crate) struct Keywords {
     all: Vec<Flag>,
     bytes: u64,
 }
 
 /// What becomes of keywords that the mailbox does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unknown {
+pub(crate) enum Unknown {
     /// They are added; if there is no room, nothing is.
     Add,
     /// They are added as far as there is room.
@@ -57,26 +98,55 @@ pub(super) enum Unknown {
     Ignore,
 }
 
-impl Keywords {
-    pub(super) const MAX: usize = 63;
-    /// Bytes of all keywords of a mailbox.
-    pub(super) const MAX_BYTES: u64 = 4096;
+/// What becomes of keywords that the mailbox does not have when a message's flags change.
+impl From<StoreAction> for Unknown {
+    fn from(action: StoreAction) -> Self {
+        if action == StoreAction::Remove { Self::Ignore } else { Self::Add }
+    }
+}
 
-    pub(super) fn is_full(&self) -> bool {
+impl Keywords {
+    pub(crate) const MAX: usize = 63;
+    /// Bytes of all keywords of a mailbox.
+    pub(crate) const MAX_BYTES: u64 = 4096;
+
+    /// Keywords as a store has kept them, in their order.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn kept(all: Vec<Flag>) -> Self {
+        let bytes = all.iter().map(|flag| flag.to_string().len() as u64).sum();
+        Self { all, bytes }
+    }
+
+    /// Flags as bits, if there is no keyword among them.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn system(flags: &FlagSet) -> Option<Bits> {
+        flags.iter().filter(|flag| flag.is_settable()).try_fold(Bits::default(), |bits, flag| {
+            let place = SYSTEM.iter().position(|system| system == flag)?;
+            Some(bits.with(Bits { system: 1 << place, keywords: 0 }))
+        })
+    }
+
+    /// Those from a place on.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn from(&self, place: usize) -> &[Flag] {
+        self.all.get(place..).unwrap_or_default()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
         self.all.len() >= Self::MAX || self.bytes >= Self::MAX_BYTES
     }
 
-    pub(super) fn all(&self) -> FlagSet {
+    pub(crate) fn all(&self) -> FlagSet {
         self.all.iter().cloned().collect()
     }
 
     /// How many bytes they are, which the quota counts.
-    pub(super) const fn bytes(&self) -> u64 {
+    pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// The flags that a client can set, as bits. `room` is how many bytes the account has left.
-    pub(super) fn bits(&mut self, flags: &FlagSet, unknown: Unknown, room: u64) -> Result<Bits> {
+    pub(crate) fn bits(&mut self, flags: &FlagSet, unknown: Unknown, room: u64) -> Result<Bits> {
         let (before, bytes) = (self.all.len(), self.bytes);
         let most = Self::MAX_BYTES.min(bytes.saturating_add(room));
         let mut bits = Bits::default();
@@ -126,7 +196,7 @@ impl Keywords {
         })
     }
 
-    pub(super) fn set(&self, bits: Bits) -> FlagSet {
+    pub(crate) fn set(&self, bits: Bits) -> FlagSet {
         let system = SYSTEM.iter().enumerate().filter(|(place, _)| bits.system >> place & 1 == 1);
         let mut set: FlagSet = system.map(|(_, flag)| flag.clone()).collect();
         if bits.keywords != 0 {
