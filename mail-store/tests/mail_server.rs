@@ -149,6 +149,41 @@ async fn what_is_kept_is_bounded() {
 }
 
 #[tokio::test]
+async fn messages_have_numbers_and_can_be_forgotten() {
+    let server = MailServer::start_with(Config::new().with_kept(100_000)).await.unwrap();
+    let mut client = smtp(&server, Protocol::Smtp, Security::required_starttls()).await;
+    let before = server.tally();
+    let changed = server.changed(before);
+    let bob = envelope("bob@example.net");
+    let (tally, sent) = tokio::join!(changed, client.send(&bob, MESSAGE));
+    sent.unwrap();
+    assert_eq!((tally.came, tally.kept, tally.last, tally.forgotten), (1, 1, 1, 0));
+    for _ in 0..4 {
+        client.send(&bob, MESSAGE).await.unwrap();
+    }
+    let numbers = |before, most| -> Vec<u64> {
+        server.latest(before, most).iter().map(|message| message.number).collect()
+    };
+    assert_eq!(numbers(None, 2), [5, 4]);
+    assert_eq!(numbers(Some(4), 2), [3, 2]);
+    assert_eq!(numbers(Some(2), 9), [1]);
+    assert!(numbers(Some(1), 9).is_empty() && numbers(None, 0).is_empty());
+    assert!(server.forget(3) && !server.forget(3) && !server.forget(6));
+    assert!(server.message(3).is_none());
+    assert_eq!(server.message(4).unwrap().number, 4);
+    assert_eq!((numbers(None, 9), numbers(Some(4), 9)), (vec![5, 4, 2, 1], vec![2, 1]));
+    let tally = server.tally();
+    assert_eq!((tally.came, tally.kept, tally.last, tally.forgotten), (5, 4, 5, 1));
+    // The room of one that is forgotten is another's, and numbers are not given twice.
+    server.forget_all();
+    let room = server.messages().len();
+    client.send(&bob, MESSAGE).await.unwrap();
+    let tally = server.tally();
+    assert_eq!((room, tally.came, tally.kept, tally.last, tally.forgotten), (0, 1, 1, 6, 2));
+    assert_eq!(server.user("bob@example.net").unwrap().messages("INBOX").unwrap().len(), 6);
+}
+
+#[tokio::test]
 async fn what_is_put_there_is_found() {
     let server = MailServer::start().await.unwrap();
     server.deliver("bob", MESSAGE).unwrap();

@@ -6,6 +6,8 @@ mod account;
 mod fetch;
 mod help;
 mod inspect;
+#[cfg(feature = "http")]
+mod page;
 mod peer;
 mod pop;
 mod run;

@@ -92,6 +92,28 @@ impl Message {
         Ok(self.decoder(part)?.map_or_else(|body| body, decode::Decoder::whole))
     }
 
+    /// Gives a part's text: without its transfer encoding, from its charset. Without a charset that is known it is taken for
+    /// UTF-8, and what is not UTF-8 either is shown as U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// The encoding is not known.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_store::message::Message;
+    ///
+    /// let raw = "Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncaf=E9";
+    /// let message = Message::parse(raw.into());
+    /// assert_eq!(message.text(message.root())?, "café");
+    /// # Ok::<(), mailwire_store::message::UnknownEncoding>(())
+    /// ```
+    pub fn text(&self, part: &Part) -> Result<String, UnknownEncoding> {
+        let name = part.content_type.parameter("charset").map(|name| &name[..]);
+        Ok(decode::charset(&self.decoded(part)?, name).into_owned())
+    }
+
     /// What undoes a part's transfer encoding; the body where there is nothing to undo.
     fn decoder(&self, part: &Part) -> Result<Result<decode::Decoder, Bytes>, UnknownEncoding> {
         let body = self.body(part);

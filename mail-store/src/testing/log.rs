@@ -19,6 +19,8 @@ use crate::message::{Message, header};
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct ReceivedMessage {
+    /// The number that the server has given it: 1 for the first, and never that of another, whatever is forgotten.
+    pub number: u64,
     /// What it came by.
     pub protocol: Protocol,
     /// When it was taken.
@@ -89,15 +91,30 @@ pub struct TooFew {
     pub after: Duration,
 }
 
+/// How many messages a [`MailServer`](super::MailServer) has taken, and what is left of them.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// How many came since the start, or since all were forgotten.
+    pub came: usize,
+    /// How many of these are kept.
+    pub kept: usize,
+    /// The [number](ReceivedMessage::number) of the last one; 0 before the first.
+    pub last: u64,
+    /// How often somebody had some of them forgotten. Where the oldest makes room for others, that does not count.
+    pub forgotten: u64,
+}
+
 /// Keeps what came.
 #[derive(Debug)]
 pub(super) struct Log {
     state: Mutex<Kept>,
-    /// How many came.
-    count: watch::Sender<usize>,
+    /// It changes under the lock, so that a message that counts is there.
+    tally: watch::Sender<Tally>,
     most: usize,
 }
 
+/// By their numbers.
 #[derive(Debug, Default)]
 struct Kept {
     messages: VecDeque<ReceivedMessage>,
@@ -113,39 +130,84 @@ impl ReceivedMessage {
     }
 }
 
+impl Kept {
+    /// How many have a lower number.
+    fn before(&self, number: u64) -> usize {
+        self.messages.partition_point(|message| message.number < number)
+    }
+
+    fn find(&self, number: u64) -> Option<usize> {
+        let at = self.before(number);
+        self.messages.get(at).is_some_and(|message| message.number == number).then_some(at)
+    }
+}
+
 impl Log {
     pub(super) fn new(most: usize) -> Self {
-        Self { state: Mutex::default(), count: watch::Sender::new(0), most }
+        Self { state: Mutex::default(), tally: watch::Sender::default(), most }
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, message: ReceivedMessage) {
+    /// Adds a message, and gives it its number.
+    pub(super) fn add(&self, mut message: ReceivedMessage) {
         let mut kept = self.lock();
+        message.number = self.tally().last + 1;
+        let last = message.number;
         kept.bytes += message.cost();
         kept.messages.push_back(message);
         while kept.bytes > self.most && kept.messages.len() > 1 {
             let oldest = kept.messages.pop_front();
             kept.bytes -= oldest.as_ref().map_or(0, ReceivedMessage::cost);
         }
-        // Under the lock, so that a message that counts is there.
-        self.count.send_modify(|count| *count += 1);
+        self.tally.send_modify(|tally| {
+            (tally.came, tally.kept, tally.last) = (tally.came + 1, kept.messages.len(), last);
+        });
     }
 
     pub(super) fn messages(&self) -> Vec<ReceivedMessage> {
         self.lock().messages.iter().cloned().collect()
     }
 
-    pub(super) fn count(&self) -> usize {
-        *self.count.borrow()
+    pub(super) fn message(&self, number: u64) -> Option<ReceivedMessage> {
+        let kept = self.lock();
+        kept.messages.get(kept.find(number)?).cloned()
+    }
+
+    pub(super) fn latest(&self, before: Option<u64>, most: usize) -> Vec<ReceivedMessage> {
+        let kept = self.lock();
+        let end = before.map_or(kept.messages.len(), |number| kept.before(number));
+        kept.messages.range(end.saturating_sub(most)..end).rev().cloned().collect()
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        *self.tally.borrow()
+    }
+
+    pub(super) async fn changed(&self, since: Tally) -> Tally {
+        let mut tally = self.tally.subscribe();
+        // The sender lives as long as this.
+        tally.wait_for(|tally| *tally != since).await.map_or(since, |tally| *tally)
+    }
+
+    pub(super) fn forget(&self, number: u64) -> bool {
+        let mut kept = self.lock();
+        let Some(message) = kept.find(number).and_then(|at| kept.messages.remove(at)) else { return false };
+        kept.bytes -= message.cost();
+        self.tally.send_modify(|tally| {
+            (tally.kept, tally.forgotten) = (kept.messages.len(), tally.forgotten + 1);
+        });
+        true
     }
 
     pub(super) fn clear(&self) {
         let mut kept = self.lock();
         *kept = Kept::default();
-        self.count.send_replace(0);
+        self.tally.send_modify(|tally| {
+            (tally.came, tally.kept, tally.forgotten) = (0, 0, tally.forgotten + 1);
+        });
     }
 
     pub(super) async fn wait_for(
@@ -153,11 +215,11 @@ impl Log {
         wanted: usize,
         after: Duration,
     ) -> Result<Vec<ReceivedMessage>, TooFew> {
-        let mut count = self.count.subscribe();
-        let came = tokio::time::timeout(after, count.wait_for(|came| *came >= wanted)).await;
+        let mut tally = self.tally.subscribe();
+        let came = tokio::time::timeout(after, tally.wait_for(|tally| tally.came >= wanted)).await;
         match came {
             Ok(Ok(_)) => Ok(self.messages()),
-            _ => Err(TooFew { wanted, came: self.count(), after }),
+            _ => Err(TooFew { wanted, came: self.tally().came, after }),
         }
     }
 }

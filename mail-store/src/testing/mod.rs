@@ -72,6 +72,6 @@ mod users;
 pub use self::{
     config::{Config, ListenAt},
     faults::{Action, Fault, Happened, Moment, NotAFault},
-    log::{ReceivedMessage, TooFew},
+    log::{ReceivedMessage, Tally, TooFew},
     server::{MailServer, StartError},
 };

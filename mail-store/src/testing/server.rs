@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Config, Fault, Happened, ReceivedMessage, TooFew,
+    Config, Fault, Happened, ReceivedMessage, Tally, TooFew,
     config::ListenAt,
     faults::{Faulty, Script},
     log::Log,
@@ -204,7 +204,8 @@ impl MailServer {
                     let Some(mut raw) = store.raw(delivery.body) else { return };
                     let raw = raw.split_off(begin.min(raw.len()));
                     let (client, transaction) = (delivery.client.clone(), delivery.transaction.clone());
-                    log.add(ReceivedMessage { protocol, at: SystemTime::now(), client, transaction, raw });
+                    let at = SystemTime::now();
+                    log.add(ReceivedMessage { number: 0, protocol, at, client, transaction, raw });
                 });
                 let server = smtp::Server::new(service, config.name.clone());
                 let server = match protocol {
@@ -335,6 +336,40 @@ impl MailServer {
     /// They did not come in time.
     pub async fn wait_for(&self, count: usize, within: Duration) -> Result<Vec<ReceivedMessage>, TooFew> {
         self.log.wait_for(count, within).await
+    }
+
+    /// The message of this [number](ReceivedMessage::number), if it has come and is still kept.
+    #[must_use]
+    pub fn message(&self, number: u64) -> Option<ReceivedMessage> {
+        self.log.message(number)
+    }
+
+    /// The last messages that came, or the last before that of the number `before`: the newest first, and no more than
+    /// `most` of them. So all can be looked at piece by piece, while others come.
+    #[must_use]
+    pub fn latest(&self, before: Option<u64>, most: usize) -> Vec<ReceivedMessage> {
+        self.log.latest(before, most)
+    }
+
+    /// How many messages came, and what is left of them.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.log.tally()
+    }
+
+    /// Waits until the tally is another than `since`, and gives it. It does not end by itself where nothing comes.
+    pub async fn changed(&self, since: Tally) -> Tally {
+        self.log.changed(since).await
+    }
+
+    /// Forgets the message of this [number](ReceivedMessage::number): whether it was there. What is in mailboxes stays there.
+    pub fn forget(&self, number: u64) -> bool {
+        self.log.forget(number)
+    }
+
+    /// Forgets all messages that came. What is in mailboxes stays there: [`clear`](Self::clear) empties them, too.
+    pub fn forget_all(&self) {
+        self.log.clear();
     }
 
     /// Forgets the messages that came and the faults that have happened, and empties all mailboxes. Faults that are to come

@@ -1,6 +1,9 @@
 //! A mail server in memory.
 
-use std::{path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
+#[cfg(feature = "http")]
+mod page;
+
+use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
@@ -19,6 +22,10 @@ use mailwire_transport::{
     testing::TestCa,
     tls::{CertificateFiles, ServerTls},
 };
+#[cfg(feature = "http")]
+use tokio::net::TcpListener;
+#[cfg(feature = "http")]
+use tokio_util::sync::CancellationToken;
 
 /// A mail server in memory: SMTP, LMTP, IMAP and POP3 over one store, for use with any mail client.
 ///
@@ -45,6 +52,10 @@ use mailwire_transport::{
 /// `garbage BYTES`, `goodbye`, `no-close-notify`, `slow BYTES TIME`. Times are as 250ms or 2s. So the second recipient is
 /// greylisted: --fault "before RCPT nth 2: reply 450 4.7.1 Come back later".
 ///
+/// With --http, a page shows the messages that came, live: their text, HTML (nothing in it runs or is loaded), parts,
+/// headers and source; and a small JSON API, which the page has the description of, is for tests in any language. Whoever
+/// can come there sees all messages, without a login.
+///
 /// Example:
 ///   serve --user anna=secret --listen imap=127.0.0.1:1143 --listen submission=127.0.0.1:1587
 #[derive(Parser)]
@@ -65,6 +76,14 @@ struct Arguments {
     /// A protocol and where to listen; may be given several times
     #[arg(long, value_name = "PROTOCOL=ADDRESS", required = true)]
     listen: Vec<Listen>,
+    /// Where a page of the messages that came is shown to this machine; port 0 is any free port
+    #[cfg(feature = "http")]
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<String>,
+    /// Show the page, which has all messages and asks nobody for a password, to other machines, too
+    #[cfg(feature = "http")]
+    #[arg(long, requires = "http")]
+    http_everybody: bool,
     /// The user who gets all mail that is for nobody else, in place of it being refused
     #[arg(long, value_name = "NAME")]
     catch_all: Option<String>,
@@ -124,7 +143,10 @@ async fn run(arguments: &Arguments) -> Result<()> {
             ca.server_tls(&["localhost", "127.0.0.1", &arguments.name])?
         }
     };
-    let listeners = listeners(arguments, &tls).await?;
+    let mut opened = Opened::take();
+    let listeners = listeners(arguments, &tls, &mut opened).await?;
+    #[cfg(feature = "http")]
+    let http = http_listener(arguments, &mut opened).await?;
     let server = match MailServer::start_on(config, listeners).await {
         Ok(server) => server,
         Err(StartError::User { error, .. }) => return Err(error.into()),
@@ -133,13 +155,58 @@ async fn run(arguments: &Arguments) -> Result<()> {
     for (listen, (_, _, address)) in arguments.listen.iter().zip(server.addresses()) {
         say(format_args!("{} {address}", listen.name))?;
     }
+    let server = Arc::new(server);
+    #[cfg(feature = "http")]
+    if let Some(listener) = http {
+        let address = listener.local_addr()?;
+        let hosts = page::Hosts::new(address, &arguments.name);
+        let stop = CancellationToken::new();
+        let page = page::Page::new(Arc::clone(&server), hosts).serve(listener, stop.clone());
+        let page = tokio::spawn(page);
+        say(format_args!("http {address}"))?;
+        asked_to_end().await;
+        stop.cancel();
+        page.await?;
+    } else {
+        asked_to_end().await;
+    }
+    #[cfg(not(feature = "http"))]
     asked_to_end().await;
-    server.shutdown().await;
+    // The page has ended, and had it besides.
+    if let Some(server) = Arc::into_inner(server) {
+        server.shutdown().await;
+    }
     Ok(())
 }
 
-async fn listeners(arguments: &Arguments, tls: &ServerTls) -> Result<Vec<(Protocol, Listener)>> {
-    let mut opened = Opened::take();
+/// Where the page is shown.
+#[cfg(feature = "http")]
+async fn http_listener(arguments: &Arguments, opened: &mut Opened) -> Result<Option<TcpListener>> {
+    let Some(address) = &arguments.http else { return Ok(None) };
+    let listener = match address.strip_prefix("systemd:") {
+        Some(name) => {
+            let socket = opened.listener(name)?;
+            socket.set_nonblocking(true)?;
+            TcpListener::from_std(socket)
+        }
+        None => TcpListener::bind(&**address).await,
+    };
+    let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+    let public = Some(listener.local_addr()?).filter(|address| !address.ip().to_canonical().is_loopback());
+    if let Some(public) = public.filter(|_| !arguments.http_everybody) {
+        let why = format!(
+            "--http {public}: others can come there and see all messages; --http-everybody lets them"
+        );
+        return Err(Usage(why).into());
+    }
+    Ok(Some(listener))
+}
+
+async fn listeners(
+    arguments: &Arguments,
+    tls: &ServerTls,
+    opened: &mut Opened,
+) -> Result<Vec<(Protocol, Listener)>> {
     let proxies = ProxyProtocol::from_networks(arguments.proxy_from.iter().copied());
     let mut listeners = Vec::new();
     for Listen { protocol, security, address, .. } in &arguments.listen {
