@@ -1,15 +1,14 @@
 //! Posts each message that comes to a URL's host and path: `webhook 127.0.0.1:2525 127.0.0.1:8080 /mail`.
 use mailwire_transport::smtp::{Server, proto::*, server::*};
 use mailwire_transport::{Security, server::Listener};
-use tokio::{io::*, net::TcpStream};
+use std::time::Duration;
+use tokio::{io::*, net::TcpStream, time::timeout};
 
 /// Whether the other side has said that it has the message.
 async fn post(host: &str, path: &str, from: &str, message: &[u8]) -> Result<bool> {
     let mut stream = TcpStream::connect(host).await?;
-    let length = message.len();
-    let head = format!(
-        "POST {path} HTTP/1.0\r\nHost: {host}\r\nMail-From: {from}\r\nContent-Length: {length}\r\n\r\n"
-    );
+    let head = format!("POST {path} HTTP/1.0\r\nHost: {host}\r\nMail-From: {from}\r\nContent-Length: ");
+    let head = format!("{head}{}\r\n\r\n", message.len());
     stream.write_all(&[head.as_bytes(), message].concat()).await?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer).await?;
@@ -22,8 +21,10 @@ async fn main() -> anyhow::Result<()> {
     let service = each_message(move |Incoming { transaction, message, .. }| {
         let (host, path) = (host.clone(), path.clone());
         async move {
-            match post(&host, &path, &transaction.mail.from.to_string(), &message).await {
-                Ok(true) => Reply::new(ReplyCode::OK, "2.0.0 Handed on"),
+            let from = transaction.mail.from.to_string();
+            // Well before the client of SMTP has no patience any more, which is after ten minutes.
+            match timeout(Duration::from_secs(30), post(&host, &path, &from, &message)).await {
+                Ok(Ok(true)) => Reply::new(ReplyCode::OK, "2.0.0 Handed on"),
                 _ => Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 Try again later"),
             }
         }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use deadpool::managed::{Object, Pool};
-use mailwire_store::testing::{Config, MailServer};
+use mailwire_store::testing::{Config, Fault, MailServer, Moment};
 use mailwire_transport::{
     Error, Protocol, Security, imap,
     pool::{PoolOptions, deadpool::Manager},
@@ -103,6 +103,28 @@ async fn an_account_has_no_more_connections_than_are_its_own() {
     drop(bob.get().await.unwrap());
     drop(lease);
     assert!(ada.get().await.unwrap().is_reused());
+    server.shutdown().await;
+}
+
+/// An account whose own connection was lost gets a new one in place of another's, whose server is told goodbye.
+#[tokio::test]
+async fn a_connection_that_makes_room_is_ended_with_quit() {
+    let server = MailServer::start().await.unwrap();
+    let endpoint = server.endpoint(Protocol::Submission);
+    let login = |user: &str| smtp::Config::login(Credentials::password(user, "x"));
+    let options = MailerOptions::new().with_pool(PoolOptions::new().with_connections(1));
+    let ada = Mailer::with_options(endpoint.clone(), login("ada@example.org"), options);
+    let bob = ada.for_account(endpoint, login("bob@example.org"));
+    let to = envelope("cy@example.net");
+    let _ = ada.send(&to, MESSAGE).await.unwrap();
+    // What happens before each QUIT is told.
+    server.inject(Fault::delay(Duration::ZERO).before("QUIT").always());
+    server.inject(Fault::cut().before("MAIL"));
+    // Ada's is lost while Bob waits, who comes first then.
+    let (again, other) = tokio::join!(ada.send(&to, MESSAGE), bob.send(&to, MESSAGE));
+    assert!(again.is_ok() && other.is_ok(), "{again:?} {other:?}");
+    let quit = Moment::Before("QUIT".into());
+    assert_eq!(server.faults().iter().filter(|fault| fault.moment == quit).count(), 1);
     server.shutdown().await;
 }
 

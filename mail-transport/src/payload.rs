@@ -82,6 +82,13 @@ impl<'a> Payload<'a> {
         Ok(self)
     }
 
+    /// How many bytes of it are in memory at most, but for single pieces.
+    #[cfg(all(feature = "smtp", feature = "client"))]
+    pub(crate) fn held(&self) -> usize {
+        let read = if self.reader.is_some() { READ_SIZE } else { 0 };
+        self.pieces.iter().map(Bytes::len).sum::<usize>().saturating_add(read)
+    }
+
     /// The number of bytes, if it is known.
     pub(crate) fn length(&self) -> Option<u64> {
         let pieces: u64 = self.pieces.iter().map(|piece| piece.len() as u64).sum();

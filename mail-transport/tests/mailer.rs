@@ -4,101 +4,20 @@
 mod peer;
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use mailwire_transport::{
-    Error, Payload, Phase, Result, Stream,
+    Error, Payload, Phase, Result,
     pool::{PoolOptions, Rate},
     smtp::{self, Client, Envelope, Mailer, MailerOptions, Sent},
 };
-use peer::{play, smtp_script};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep},
+use peer::{
+    scripts::{ACCEPTED, QUIT, Scripts, envelope},
+    smtp_script,
 };
-
-/// Plays one script a connection, in this order.
-#[derive(Clone, Default)]
-struct Scripts(Arc<Mutex<Inner>>);
-
-#[derive(Default)]
-struct Inner {
-    left: VecDeque<String>,
-    connections: usize,
-    playing: Vec<JoinHandle<String>>,
-}
-
-impl Scripts {
-    fn new<'a>(scripts: impl IntoIterator<Item = &'a str>) -> Self {
-        let left = scripts.into_iter().map(smtp_script).collect();
-        Self(Arc::new(Mutex::new(Inner { left, ..Inner::default() })))
-    }
-
-    /// Whole scripts, from the greeting on.
-    fn raw<'a>(scripts: impl IntoIterator<Item = &'a str>) -> Self {
-        let left = scripts.into_iter().map(str::to_owned).collect();
-        Self(Arc::new(Mutex::new(Inner { left, ..Inner::default() })))
-    }
-
-    async fn connect(self) -> Result<Client> {
-        let stream = {
-            let mut inner = self.0.lock().unwrap();
-            inner.connections += 1;
-            let Some(script) = inner.left.pop_front() else {
-                return Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into());
-            };
-            let (ours, mut theirs) = tokio::io::duplex(1 << 16);
-            inner.playing.push(tokio::spawn(async move { play(&mut theirs, &script).await }));
-            Stream::other(ours)
-        };
-        peer::smtp(stream).await
-    }
-
-    fn mailer(&self, options: MailerOptions) -> Mailer {
-        let scripts = self.clone();
-        Mailer::from_connector(move || scripts.clone().connect(), options)
-    }
-
-    fn connections(&self) -> usize {
-        self.0.lock().unwrap().connections
-    }
-
-    /// All scripts were played to their end.
-    async fn finish(self) {
-        let (playing, left) = {
-            let mut inner = self.0.lock().unwrap();
-            (std::mem::take(&mut inner.playing), inner.left.len())
-        };
-        assert_eq!(left, 0, "scripts that nobody connected to");
-        for played in playing {
-            assert_eq!(played.await.unwrap(), "");
-        }
-    }
-}
-
-/// A message that is accepted.
-const ACCEPTED: &str = "
-    C: MAIL FROM:<ada@a.example>
-    C: RCPT TO:<bob@b.example>
-    C: DATA
-    S: 250 ok
-    S: 250 ok
-    S: 354 go
-    R: message
-    S: 250 taken
-";
-
-const QUIT: &str = "
-    C: QUIT
-    S: 221 bye
-";
-
-fn envelope() -> Envelope {
-    Envelope::new("ada@a.example", ["bob@b.example"]).unwrap()
-}
+use tokio::time::{Instant, sleep};
 
 async fn send(mailer: &Mailer) -> Result<Sent> {
     mailer.send(&envelope(), "Subject: x\r\n\r\nx\r\n").await
@@ -666,4 +585,41 @@ async fn a_message_that_cannot_be_sent_has_no_outcome_of_another() {
     .await;
     assert!(matches!(error, Error::Misuse(_)), "{error}");
     assert_eq!(outcomes, (Outcome::Accepted, Outcome::NotSent, Outcome::NotSent));
+}
+
+/// A connection that is being ended is one of those that there may be: however long the server takes for that.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_being_ended_counts() {
+    let slow = [ACCEPTED, "C: QUIT\nwait"].concat();
+    let scripts = Scripts::new([&*slow, ACCEPTED]);
+    let options = PoolOptions::new().with_connections(1).with_idle(10 * SECOND).with_wait(GRACE);
+    let mailer = scripts.mailer(pool(options));
+    let _ = send(&mailer).await.unwrap();
+    sleep(11 * SECOND).await;
+    assert_eq!((mailer.status().in_use, mailer.status().idle), (1, 0));
+    let next = tokio::spawn({
+        let mailer = mailer.clone();
+        async move { send(&mailer).await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!((scripts.connections(), mailer.status().waiting), (1, 1));
+    // Its patience has an end.
+    let _ = next.await.unwrap().unwrap();
+    assert_eq!(scripts.connections(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_are_ended_when_it_closes_count() {
+    let slow = [ACCEPTED, "C: QUIT\nwait"].concat();
+    let scripts = Scripts::new([&*slow]);
+    let mailer = scripts.mailer(MailerOptions::new());
+    let _ = send(&mailer).await.unwrap();
+    let closing = tokio::spawn({
+        let mailer = mailer.clone();
+        async move { mailer.close(SECOND / 2).await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!((mailer.status().in_use, mailer.status().idle), (1, 0));
+    // It was not in use by anybody.
+    assert_eq!((closing.await.unwrap(), mailer.status().in_use), (0, 0));
 }

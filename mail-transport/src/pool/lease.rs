@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     Pooled, answers,
     owner::Owner,
+    pace::{Pace, Turn},
     state::{Found, History, Shared, end},
 };
 use crate::{CLIENT_TRACES, Error, Result};
@@ -38,7 +39,17 @@ pub struct Lease<C: Pooled> {
 pub(crate) struct Slot<C: Pooled> {
     shared: Arc<Shared<C>>,
     owner: Arc<Owner<C>>,
-    _permits: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
+    _permits: Option<Permits>,
+}
+
+/// One of the account's own, where it has fewer than all, and one of all.
+type Permits = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
+
+/// Counts the further uses of a connection by whoever has it.
+#[cfg(feature = "smtp")]
+pub(crate) struct Uses<'a, C: Pooled> {
+    history: &'a mut History,
+    slot: &'a Slot<C>,
 }
 
 /// What a connection must be like.
@@ -56,27 +67,35 @@ pub(crate) enum Wanted {
 impl<C: Pooled> Slot<C> {
     /// The right, if nobody has to be waited for.
     pub(super) fn at_once(shared: &Arc<Shared<C>>, owner: &Arc<Owner<C>>) -> Option<Self> {
-        let now = |slots: &Arc<Semaphore>| slots.clone().try_acquire_owned().ok();
-        let own = match &owner.slots {
-            Some(slots) => Some(now(slots)?),
-            None => None,
-        };
-        let any = now(&shared.slots)?;
-        let in_pace = owner.pace.as_ref().is_none_or(super::pace::Pace::try_use);
-        in_pace.then(|| Self::new(shared, owner, (own, any)))
+        let permits = permits(shared, owner)?;
+        let in_pace = owner.pace.as_ref().is_none_or(Pace::try_use);
+        in_pace.then(|| Self::new(shared, owner, Some(permits)))
     }
 
-    /// The right, when it is this one's turn.
+    /// The right to end a connection that is kept, which is no use: it is [counted](Shared::taken) already. None where somebody
+    /// else is about to have one in place of it.
+    pub(super) fn to_end(shared: &Arc<Shared<C>>, owner: &Arc<Owner<C>>) -> Option<Self> {
+        let permits = permits(shared, owner)?;
+        Some(Self { shared: shared.clone(), owner: owner.clone(), _permits: Some(permits) })
+    }
+
+    /// Counts a connection that is ended because the pool is closed: nobody else can have one.
+    pub(super) fn at_the_end(shared: &Arc<Shared<C>>, owner: &Arc<Owner<C>>) -> Self {
+        Self::new(shared, owner, None)
+    }
+
+    /// The right, when it is this one's turn. The use that `turn` is about is counted when there is a connection for it: what it
+    /// waits for that is no use, nor is one that is given up.
     ///
     /// # Errors
     ///
     /// The pool is closed.
-    pub(super) async fn in_turn(shared: &Arc<Shared<C>>, owner: &Arc<Owner<C>>) -> Result<Self> {
-        // Counted when there is a connection for it: what it waits for that is no use, nor is one that is given up.
-        let turn = match &owner.pace {
-            Some(pace) => Some(pace.turn().await),
-            None => None,
-        };
+    pub(super) async fn in_turn(
+        shared: &Arc<Shared<C>>,
+        owner: &Arc<Owner<C>>,
+        turn: Option<Turn<'_>>,
+    ) -> Result<Self> {
+        let _waiting = shared.waits();
         let wait =
             async |slots: &Arc<Semaphore>| slots.clone().acquire_owned().await.map_err(|_| Error::Closed);
         let own = match &owner.slots {
@@ -87,14 +106,10 @@ impl<C: Pooled> Slot<C> {
         if let Some(turn) = turn {
             turn.count();
         }
-        Ok(Self::new(shared, owner, (own, any)))
+        Ok(Self::new(shared, owner, Some((own, any))))
     }
 
-    fn new(
-        shared: &Arc<Shared<C>>,
-        owner: &Arc<Owner<C>>,
-        permits: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
-    ) -> Self {
+    fn new(shared: &Arc<Shared<C>>, owner: &Arc<Owner<C>>, permits: Option<Permits>) -> Self {
         shared.taken();
         Self { shared: shared.clone(), owner: owner.clone(), _permits: permits }
     }
@@ -124,8 +139,11 @@ impl<C: Pooled> Slot<C> {
                     return Ok(Lease { client, history, discarded: false, slot: Arc::new(self) });
                 }
                 Found::InPlaceOf(other) => {
+                    // One of this account is no better than the one that was lost, where a fresh one is wanted.
+                    let lost =
+                        |other: &Arc<Owner<C>>| wanted == Wanted::Fresh && Arc::ptr_eq(other, &self.owner);
                     match other {
-                        Some(other) if wanted != Wanted::Fresh => end(other.client).await,
+                        Some(other) if !lost(&other.owner) => end(other.client).await,
                         _ => {}
                     }
                     let mut client = self.owner.connect().await?;
@@ -137,6 +155,16 @@ impl<C: Pooled> Slot<C> {
             }
         }
     }
+}
+
+/// The permits, if there are any to be had now.
+fn permits<C: Pooled>(shared: &Shared<C>, owner: &Owner<C>) -> Option<Permits> {
+    let now = |slots: &Arc<Semaphore>| slots.clone().try_acquire_owned().ok();
+    let own = match &owner.slots {
+        Some(slots) => Some(now(slots)?),
+        None => None,
+    };
+    Some((own, now(&shared.slots)?))
 }
 
 impl<C: Pooled> Drop for Slot<C> {
@@ -157,10 +185,31 @@ impl<C: Pooled> Lease<C> {
         self.history.uses > 1
     }
 
+    /// The client, and what counts its further uses.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn parts(&mut self) -> (&mut C, Uses<'_, C>) {
+        (&mut self.client, Uses { history: &mut self.history, slot: &self.slot })
+    }
+
     /// How old the connection is.
     #[must_use]
     pub fn age(&self) -> std::time::Duration {
         self.history.made.elapsed()
+    }
+}
+
+#[cfg(feature = "smtp")]
+impl<C: Pooled> Uses<'_, C> {
+    /// Counts another use of the connection, if there may be one now: its bounds and the rate permit it, and nobody waits for a
+    /// connection.
+    pub(crate) fn another(&mut self) -> bool {
+        let Slot { shared, owner, .. } = self.slot;
+        let another = self.history.permits(&shared.options)
+            && !shared.is_closed()
+            && !shared.is_waited_for()
+            && owner.pace.as_ref().is_none_or(Pace::try_use);
+        self.history.uses = self.history.uses.saturating_add(another.into());
+        another
     }
 }
 

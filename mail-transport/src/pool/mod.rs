@@ -50,12 +50,14 @@ mod state;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-pub(crate) use self::lease::Wanted;
+#[cfg(feature = "smtp")]
+pub(crate) use self::lease::Uses;
+pub(crate) use self::lease::{Slot, Wanted};
 pub use self::{
     lease::Lease,
     options::{PoolOptions, Rate},
 };
-use self::{lease::Slot, owner::Owner, state::Shared};
+use self::{owner::Owner, state::Shared};
 use crate::{Account, Endpoint, Error, Phase, Result};
 
 mod sealed {
@@ -277,20 +279,50 @@ impl<C: Pooled> Pool<C> {
         if let Some(slot) = Slot::at_once(shared, owner) {
             return Ok(slot);
         }
-        let server = || owner.server();
         let waiting = shared.options.waiting;
         let Ok(_place) = owner.queue.try_acquire() else {
-            return Err(Error::Busy { server: server(), waiting });
+            return Err(Error::Busy { server: owner.server(), waiting });
         };
+        self.in_time(async { Slot::in_turn(shared, owner, owner.turn().await).await }).await
+    }
+
+    /// Waits for the right to have a connection, as one of many that do so for the same caller: for the rate as long as it takes,
+    /// and then for a connection as [`turn`](Self::turn) does.
+    #[cfg(feature = "smtp")]
+    pub(crate) async fn turn_of_many(&self) -> Result<Slot<C>> {
+        let Self { shared, owner } = self;
+        if shared.is_closed() {
+            return Err(Error::Closed);
+        }
+        if let Some(slot) = Slot::at_once(shared, owner) {
+            return Ok(slot);
+        }
+        let turn = tokio::select! {
+            biased;
+            () = shared.closed() => return Err(Error::Closed),
+            turn = owner.turn() => turn,
+        };
+        self.in_time(Slot::in_turn(shared, owner, turn)).await
+    }
+
+    /// Waits no longer than [the options](PoolOptions::wait) say, nor than until the pool is closed.
+    async fn in_time(&self, slot: impl Future<Output = Result<Slot<C>>>) -> Result<Slot<C>> {
+        let Self { shared, owner } = self;
         let after = shared.options.wait;
         tokio::select! {
             biased;
             () = shared.closed() => Err(Error::Closed),
-            slot = tokio::time::timeout(after, Slot::in_turn(shared, owner)) => match slot {
-                Ok(slot) => slot,
-                Err(_) => Err(Error::Timeout { phase: Phase::Pool, after, server: Some(server()) }),
-            },
+            slot = tokio::time::timeout(after, slot) => slot.unwrap_or_else(|_| {
+                Err(Error::Timeout { phase: Phase::Pool, after, server: Some(owner.server()) })
+            }),
         }
+    }
+
+    /// How many connections of this account there can be at once.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn most(&self) -> usize {
+        let PoolOptions { connections, connections_per_account, .. } = self.shared.options;
+        connections_per_account.map_or(connections, |own| own.min(connections)).max(1)
     }
 
     /// Ends it: no call gets a connection any more, those that are kept are ended with QUIT or LOGOUT, and those in use have

@@ -9,7 +9,10 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{PoolOptions, Pooled, pace::Pace};
+use super::{
+    PoolOptions, Pooled,
+    pace::{Pace, Turn},
+};
 use crate::{Address, Endpoint, Result};
 
 /// What most owners differ in: a server, and who logs in.
@@ -57,6 +60,14 @@ impl<C: Pooled> Owner<C> {
         match &self.way {
             Way::Of(known) => C::open(known.0.clone(), known.1.clone()).await,
             Way::Own(connect) => connect().await,
+        }
+    }
+
+    /// Waits for the rate, if there is one.
+    pub(super) async fn turn(&self) -> Option<Turn<'_>> {
+        match &self.pace {
+            Some(pace) => Some(pace.turn().await),
+            None => None,
         }
     }
 

@@ -1,19 +1,26 @@
 //! The connections that are kept, and how many there are.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
     time::Duration,
 };
 
 use tokio::{
     runtime::Handle,
     sync::{Mutex as AsyncMutex, Notify, Semaphore},
-    task::{AbortHandle, JoinSet},
+    task::AbortHandle,
     time::{Instant, sleep_until, timeout},
 };
 
 use super::{
     PoolOptions, Pooled,
+    lease::Slot,
     owner::{Owner, Owners},
 };
 use crate::Endpoint;
@@ -21,7 +28,8 @@ use crate::Endpoint;
 /// What all clones and accounts of a pool share.
 ///
 /// A connection in use has a permit of `slots`. Together with those that are kept there are never more than
-/// `options.connections`: each permit is for one that is kept, or for which one that is kept makes room.
+/// `options.connections`: each permit is for one that is kept, or for which one that is kept makes room. One that is being ended
+/// is in use.
 pub(super) struct Shared<C: Pooled> {
     pub(super) options: PoolOptions,
     /// One for each connection that may be in use. Who asks first gets the first that is free.
@@ -30,6 +38,8 @@ pub(super) struct Shared<C: Pooled> {
     closed: Semaphore,
     /// A connection in use is not any more.
     freed: Notify,
+    /// How many wait for one.
+    waiting: AtomicUsize,
     /// A connection is kept that has to be ended before the reaper looks again.
     hurry: Arc<Notify>,
     state: Mutex<State<C>>,
@@ -95,6 +105,7 @@ impl<C: Pooled> Shared<C> {
             slots: Arc::new(Semaphore::new(options.connections.clamp(1, Semaphore::MAX_PERMITS))),
             closed: Semaphore::new(0),
             freed: Notify::new(),
+            waiting: AtomicUsize::new(0),
             hurry: Arc::default(),
             state: Mutex::new(State {
                 idle: Vec::new(),
@@ -129,6 +140,18 @@ impl<C: Pooled> Shared<C> {
     pub(super) async fn closed(&self) {
         // There is never a permit to be had.
         let _ = self.closed.acquire().await;
+    }
+
+    /// Whether somebody waits for a connection.
+    #[cfg(feature = "smtp")]
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Somebody waits for a connection, until what this gives is dropped.
+    pub(super) fn waits(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(&self.waiting)
     }
 
     /// Somebody has a permit.
@@ -187,31 +210,39 @@ impl<C: Pooled> Shared<C> {
         true
     }
 
-    /// Takes out the connections that were kept for long enough, and says when there will be others.
-    fn expired(&self) -> (Vec<Idle<C>>, Option<Instant>) {
+    /// Takes out the connections that were kept for long enough, each with the right to end it, and says when there will be
+    /// others.
+    fn expired(self: &Arc<Self>) -> (Vec<(Slot<C>, Idle<C>)>, Option<Instant>) {
+        /// When one is looked for again that somebody else is about to end, or to have ended.
+        const SOON: Duration = Duration::from_millis(100);
         let mut state = self.lock();
         let now = Instant::now();
         let ends = |idle: &Idle<C>| idle.end(&self.options);
-        let (expired, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut state.idle)
-            .into_iter()
-            .partition(|idle| ends(idle).is_some_and(|end| end <= now));
-        state.idle = kept;
-        state.next_end = state.idle.iter().filter_map(ends).min();
+        let mut expired = Vec::new();
+        for idle in std::mem::take(&mut state.idle) {
+            let slot = ends(&idle).filter(|end| *end <= now).and_then(|_| Slot::to_end(self, &idle.owner));
+            match slot {
+                Some(slot) => expired.push((slot, idle)),
+                None => state.idle.push(idle),
+            }
+        }
+        state.in_use = state.in_use.saturating_add(expired.len());
+        state.next_end = state.idle.iter().filter_map(ends).min().map(|end| end.max(now + SOON));
         if state.next_end.is_none() {
             state.reaper = None;
         }
         (expired, state.next_end)
     }
 
-    pub(super) async fn close(&self, grace: Duration) -> usize {
+    pub(super) async fn close(self: &Arc<Self>, grace: Duration) -> usize {
         let idle = {
             let mut state = self.lock();
             self.closed.close();
             std::mem::take(&mut state.idle)
         };
+        let idle = idle.into_iter().map(|idle| (Slot::at_the_end(self, &idle.owner), idle)).collect();
         let ended = async {
-            let mut ending = end_all(idle);
-            while ending.join_next().await.is_some() {}
+            end_all(idle).await;
             loop {
                 let freed = self.freed.notified();
                 if self.counts().0 == 0 {
@@ -222,6 +253,15 @@ impl<C: Pooled> Shared<C> {
         };
         let _ = timeout(grace, ended).await;
         self.counts().0
+    }
+}
+
+/// Somebody waits for a connection.
+pub(super) struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -238,8 +278,7 @@ async fn reap<C: Pooled>(pool: Weak<Shared<C>>) {
     loop {
         let Some(shared) = pool.upgrade() else { return };
         let (expired, next) = shared.expired();
-        let mut ending = end_all(expired);
-        while ending.join_next().await.is_some() {}
+        end_all(expired).await;
         let Some(next) = next else { return };
         // While this waits, it does not keep the pool.
         let hurry = shared.hurry.clone();
@@ -251,13 +290,20 @@ async fn reap<C: Pooled>(pool: Weak<Shared<C>>) {
     }
 }
 
-/// Ends connections, all at once.
-fn end_all<C: Pooled>(idle: Vec<Idle<C>>) -> JoinSet<()> {
-    let mut ending = JoinSet::new();
-    for Idle { client, .. } in idle {
-        ending.spawn(async move { end(client).await });
-    }
-    ending
+/// Ends connections, all at once. Each is counted until it has ended, or this is dropped.
+async fn end_all<C: Pooled>(idle: Vec<(Slot<C>, Idle<C>)>) {
+    let end = |(slot, idle): (Slot<C>, Idle<C>)| -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            end(idle.client).await;
+            drop(slot);
+        })
+    };
+    let mut ending: Vec<_> = idle.into_iter().map(end).collect();
+    poll_fn(|cx| {
+        ending.retain_mut(|one| one.as_mut().poll(cx).is_pending());
+        if ending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// Ends a connection that can still be used: with a goodbye, unless it has yet to come to the end of something.

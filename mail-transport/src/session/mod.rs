@@ -236,11 +236,15 @@ impl<C: Machine> Session<C> {
 
     /// Whether another call can be made.
     pub(crate) fn is_usable(&self) -> bool {
-        self.ended.is_none()
-            && !self.held
-            && !self.driver.is_broken()
-            && !self.machine_ref().is_closed()
-            && !matches!(self.words, Some(Words::Goodbye(_)))
+        !self.held && !self.is_over()
+    }
+
+    /// Whether the conversation has come to its end, as far as was read.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended.is_some()
+            || self.driver.is_broken()
+            || self.machine_ref().is_closed()
+            || matches!(self.words, Some(Words::Goodbye(_)))
     }
 
     /// Looks at what the server has sent since the last call, waiting for nothing and sending nothing: whether another

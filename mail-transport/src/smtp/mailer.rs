@@ -1,11 +1,12 @@
 //! Sending over connections that are kept.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{borrow::Borrow, fmt, future::Future, time::Duration};
 
+use futures_core::Stream;
 use mailwire_core::setters;
 use mailwire_smtp::client::Outcome;
 
-use super::{Client, Config, Envelope, RefusedRecipient, Sent};
+use super::{Client, Config, Envelope, Mailing, Messages, RefusedRecipient, Sent};
 use crate::{
     Account, Endpoint, Error, Payload, Result,
     pauses::pause_after,
@@ -45,8 +46,8 @@ pooled!(|client| client.session.look(drop));
 /// ```
 #[derive(Clone)]
 pub struct Mailer {
-    pool: Pool<Client>,
-    options: MailerOptions,
+    pub(super) pool: Pool<Client>,
+    pub(super) options: MailerOptions,
 }
 
 /// Options of a [`Mailer`].
@@ -74,6 +75,13 @@ pub struct MailerOptions {
     pub first_pause: Duration,
     /// The longest pause: 30 seconds by default.
     pub longest_pause: Duration,
+    /// How many connections one [`send_all`](Mailer::send_all) uses at once: `None`, the default, for as many as the account may
+    /// have; 1 at least.
+    pub batch_connections: Option<usize>,
+    /// How many bytes of messages one [`send_all`](Mailer::send_all) has taken and not told of, at most: 64 MiB by default.
+    /// Beyond it goes one message, however large. One that is [read while it is sent](Payload::from_reader) counts as what is
+    /// read of it at once.
+    pub batch_bytes: usize,
 }
 
 impl Default for MailerOptions {
@@ -83,6 +91,8 @@ impl Default for MailerOptions {
             attempts: 3,
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(30),
+            batch_connections: None,
+            batch_bytes: 64 << 20,
         }
     }
 }
@@ -100,6 +110,8 @@ setters!(MailerOptions {
     with_attempts(attempts: u32),
     with_first_pause(first_pause: Duration),
     with_longest_pause(longest_pause: Duration),
+    with_batch_connections(batch_connections: some usize),
+    with_batch_bytes(batch_bytes: usize),
 });
 
 impl Mailer {
@@ -180,8 +192,8 @@ impl Mailer {
                 Ok(sent) => return Ok(sent),
                 Err(error) => error,
             };
-            message = match (Failure::of(&mut client, error), again) {
-                (Failure::InDoubt(error), _) => return Err(Error::InDoubt(Box::new(error))),
+            let failure = Failure::of(error, client.outcome(), &client.take_refused());
+            message = match (failure, again) {
                 (Failure::NotSent(error), Some(again)) => {
                     // It was lost before: the server, or the way to it, may have forgotten all that are as old. One that
                     // can be used on has nothing to do with it.
@@ -193,7 +205,9 @@ impl Mailer {
                     }
                     again
                 }
-                (Failure::NotSent(error) | Failure::Final(error), _) => return Err(error),
+                (Failure::NotSent(error) | Failure::InDoubt(error) | Failure::Final(error), _) => {
+                    return Err(error);
+                }
             };
         }
     }
@@ -217,6 +231,57 @@ impl Mailer {
     pub async fn send_message(&self, message: impl Into<super::Message>) -> Result<Sent> {
         let (envelope, payload) = message.into().into_parts()?;
         self.send(&envelope, payload).await
+    }
+
+    /// Sends messages over as many connections as there may be, and one after the other over each, without a round trip between
+    /// two of them where the server allows it: see [`Client::send_all`]. For each message all is as with [`send`](Self::send): what the
+    /// server cannot have is sent again, within the [rate](PoolOptions::rate), and nobody gets anything twice.
+    ///
+    /// [`Mailing::next`] gives the result of each message, with its place among them, as soon as it is known. Messages are taken as they
+    /// are needed: no more than ten for each connection, nor more than [`MailerOptions::batch_bytes`]. Calls of
+    /// others have their turn, between two messages.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(mailer: &mailwire_transport::smtp::Mailer) -> Result<(), Box<dyn std::error::Error>> {
+    /// use mailwire_transport::smtp::Envelope;
+    ///
+    /// let readers = ["bob@example.net", "carol@example.net", "dan@example.org"];
+    /// let messages = readers.map(|reader| {
+    ///     let envelope = Envelope::new("news@example.org", [reader]).unwrap();
+    ///     (envelope, format!("From: news@example.org\r\nTo: {reader}\r\nSubject: News\r\n\r\nNone.\r\n"))
+    /// });
+    /// let mut mailing = mailer.send_all(messages);
+    /// while let Some((place, result)) = mailing.next().await {
+    ///     match result {
+    ///         Ok(sent) => println!("{}: {}", readers[place], sent.reply),
+    ///         Err(error) => println!("{}: {error}", readers[place]),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn send_all<M, E, P>(&self, messages: M) -> Mailing<Messages<M::IntoIter>>
+    where
+        M: IntoIterator<Item = (E, P)>,
+        E: Borrow<Envelope>,
+        P: Into<Payload<'static>>,
+    {
+        self.send_stream(Messages::new(messages))
+    }
+
+    /// Sends messages as they come, as [`send_all`](Self::send_all) does: out of a queue, a channel, a database. A connection goes
+    /// back while there is nothing to be sent.
+    ///
+    /// Any [`Stream`] will do; one that is not [`Unpin`] in a [`Box::pin`].
+    pub fn send_stream<M, E, P>(&self, messages: M) -> Mailing<M>
+    where
+        M: Stream<Item = (E, P)> + Unpin,
+        E: Borrow<Envelope>,
+        P: Into<Payload<'static>>,
+    {
+        Mailing::new(self.clone(), messages)
     }
 
     /// Gives a connection for calls other than [`send`](Self::send), and for what a [`Client`] tells of a message that was
@@ -249,9 +314,9 @@ impl fmt::Debug for Mailer {
 }
 
 /// The attempts that have failed.
-struct Attempts<'a> {
-    options: &'a MailerOptions,
-    failed: u32,
+pub(super) struct Attempts<'a> {
+    pub(super) options: &'a MailerOptions,
+    pub(super) failed: u32,
 }
 
 impl Attempts<'_> {
@@ -260,7 +325,7 @@ impl Attempts<'_> {
     /// # Errors
     ///
     /// There is none: the error of this one.
-    async fn fail(&mut self, error: Error) -> Result<()> {
+    pub(super) async fn fail(&mut self, error: Error) -> Result<()> {
         let MailerOptions { attempts, first_pause, longest_pause, .. } = *self.options;
         let pause = pause_after(self.failed, first_pause, longest_pause);
         self.failed = self.failed.saturating_add(1);
@@ -274,23 +339,20 @@ impl Attempts<'_> {
 }
 
 /// What a failure means for a message.
-enum Failure {
+pub(super) enum Failure {
     /// The server cannot have it, and the reason is the connection.
     NotSent(Error),
-    /// The server may have it.
+    /// The server may have it: [`Error::InDoubt`].
     InDoubt(Error),
     /// It is about the message.
     Final(Error),
 }
 
 impl Failure {
-    fn of(client: &mut Client, error: Error) -> Self {
-        let mut refused = client.take_refused().into_iter().map(|refused: RefusedRecipient| refused.outcome);
-        let outcome = client.outcome();
-        if matches!(outcome, Outcome::Unknown | Outcome::Accepted)
-            || refused.any(|one| one == Outcome::Unknown)
-        {
-            return Self::InDoubt(error);
+    pub(super) fn of(error: Error, outcome: Outcome, refused: &[RefusedRecipient]) -> Self {
+        let may_have = |outcome| matches!(outcome, Outcome::Unknown | Outcome::Accepted);
+        if may_have(outcome) || refused.iter().any(|refused| refused.outcome == Outcome::Unknown) {
+            return Self::InDoubt(Error::InDoubt(Box::new(error)));
         }
         match error.refused() {
             // RFC 5321 section 3.8: it is the service that is not available, whatever the command was.

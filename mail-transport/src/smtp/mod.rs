@@ -25,6 +25,8 @@ mod fields;
 mod header;
 #[cfg(feature = "client")]
 mod mailer;
+#[cfg(feature = "client")]
+mod mailing;
 #[cfg(feature = "header-envelope")]
 mod message;
 #[cfg(feature = "client")]
@@ -52,6 +54,8 @@ pub use envelope::Envelope;
 pub use header::without_bcc;
 #[cfg(feature = "client")]
 pub use mailer::{Mailer, MailerOptions};
+#[cfg(feature = "client")]
+pub use mailing::Mailing;
 #[cfg(feature = "client")]
 pub use mailwire_core::dot::{BareNewline, Mended};
 pub use mailwire_smtp as proto;

@@ -17,7 +17,7 @@ use mailwire_smtp::{
 };
 
 use super::{
-    Client, Envelope, Sent,
+    Client, Envelope, RefusedRecipient, Sent,
     client::{name_of, unclaimed},
     downgrade::Downgrade,
     send::Plan,
@@ -93,9 +93,15 @@ enum Which {
     Current,
 }
 
-/// Messages that are all there, for [`Client::send_all`].
+/// Messages that are all there, for [`Client::send_all`] and [`Mailer::send_all`](super::Mailer::send_all).
 #[derive(Debug, Clone)]
 pub struct Messages<I>(I);
+
+impl<I> Messages<I> {
+    pub(super) fn new(messages: impl IntoIterator<IntoIter = I>) -> Self {
+        Self(messages.into_iter())
+    }
+}
 
 /// Nothing is pinned.
 impl<I> Unpin for Messages<I> {}
@@ -144,7 +150,7 @@ impl Client {
         E: Borrow<Envelope>,
         P: Into<Payload<'m>>,
     {
-        self.send_stream(Messages(messages.into_iter()))
+        self.send_stream(Messages::new(messages))
     }
 
     /// Sends messages as they come, as [`send_all`](Self::send_all) does: one that is there in time is begun together
@@ -250,6 +256,17 @@ where
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         self.outcome
+    }
+
+    /// Takes the recipients of the message whose result was given last, as [`Client::take_refused`] does.
+    #[must_use]
+    pub fn take_refused(&mut self) -> Vec<RefusedRecipient> {
+        self.client.take_refused()
+    }
+
+    /// Whether nothing more can be sent over the connection.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.is_some() || self.client.session.is_over()
     }
 
     fn tell(&mut self, told: Told) -> Result<Sent> {

@@ -1,6 +1,8 @@
 //! Servers that follow a script, for any of the protocols.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod scripts;
+
 use mailwire_transport::{Endpoint, Result, Security, Stream, Timeouts, imap, pop3, sasl::Credentials, smtp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
