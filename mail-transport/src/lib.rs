@@ -135,7 +135,7 @@
 //! | `idn` (default) | hosts beyond ASCII, as A-labels: [`domain_to_ascii`] |
 //! | `platform-verifier` (default), `webpki-roots` | what a client trusts if it is not told |
 //! | `encoded-words` | decodes words beyond ASCII in header fields, and texts, of all charsets: [`encoded_words`], [`charset_text`] |
-//! | `header-envelope` | an envelope out of a message's header: [`smtp::Envelope::from_header`]; [`smtp::Message`] |
+//! | `header-envelope` | an envelope out of a message's header: [`smtp::Envelope::from_header`]; an [`smtp::Message`] from a text |
 //! | `builder`, `lettre` | an [`smtp::Message`] from `mail_builder::MessageBuilder`, from `lettre::Message` |
 //! | `reports` | delivery and disposition reports, read and written: [`smtp::report`] |
 //! | `testing` | a certificate authority made on the spot: [`testing`]; needs Rust 1.88 |

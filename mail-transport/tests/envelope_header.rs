@@ -98,6 +98,41 @@ fn huge_headers() {
     assert_eq!(without_bcc(message.into()), "From: a@a.example\r\n\r\nHi\r\n");
 }
 
+/// The envelope that is made of what a builder has been told is that of the header which it writes.
+#[test]
+fn builders_and_their_headers_name_the_same() {
+    use mail_builder::{
+        MessageBuilder,
+        headers::{address::Address, raw::Raw},
+    };
+
+    let list =
+        || Address::from(vec![("Bob, B.", "bob@b.example"), ("", "cy@b.example"), ("Bob", "bob@b.example")]);
+    let group = || Address::new_group(Some("Team"), vec!["dan@b.example".into(), "\"e e\"@b.example".into()]);
+    let (raw, text) = (Raw::new("Ada <ada@a.example>, f@b.example"), "ada@a.example");
+    for builder in [
+        MessageBuilder::new().from(("Ada", "ada@a.example")).to(list()).cc(group()).bcc("eve@b.example"),
+        MessageBuilder::new().sender("secretary@a.example").from(list()).to(list()).to(group()),
+        MessageBuilder::new()
+            .from(text)
+            .header("resent-from", Address::from("two@a.example"))
+            .header("Resent-To", group()),
+        MessageBuilder::new().header("FROM", raw.clone()).header("to", raw).cc(group()),
+        MessageBuilder::new().from(Vec::<&str>::new()).to(list()),
+        MessageBuilder::new().from(("Ada", "")).to(list()),
+        MessageBuilder::new().from(text).to("nobody"),
+        MessageBuilder::new().from(text).to("Bob <bob@b.example>"),
+        MessageBuilder::new().from(text).to(" bob@b.example "),
+        MessageBuilder::new().from(text).to("undisclosed-recipients:;"),
+        MessageBuilder::new().from(text),
+    ] {
+        let written = builder.clone().write_to_vec().unwrap();
+        let told = Message::from(builder).envelope().map_err(|error| error.to_string());
+        let read = Envelope::from_header(&written).map_err(|error| error.to_string());
+        assert_eq!(format!("{told:?}"), format!("{read:?}"), "{}", written.escape_ascii());
+    }
+}
+
 proptest! {
     /// What a reader of the message could take for a blind copy is never left.
     #[test]

@@ -1,9 +1,13 @@
-//! The client's message of OAUTHBEARER ([RFC 7628 section 3.1](https://www.rfc-editor.org/rfc/rfc7628#section-3.1)).
+//! The client's messages that carry a token: of OAUTHBEARER ([RFC 7628 section
+//! 3.1](https://www.rfc-editor.org/rfc/rfc7628#section-3.1)), and of XOAUTH2, which came before it.
 
+use mailwire_core::Secret;
+#[cfg(feature = "server")]
 use mailwire_core::{
-    ParseError, Secret,
+    ParseError,
     grammar::{Expected, Grammar, byte, expected, run_all},
 };
+#[cfg(feature = "server")]
 use nom::{
     IResult, Parser,
     bytes::complete::{tag_no_case, take_while, take_while1},
@@ -12,8 +16,33 @@ use nom::{
     sequence::{preceded, separated_pair, terminated},
 };
 
+#[cfg(feature = "server")]
 use super::{SaslError, scram::gs2_header};
 
+/// The message of OAUTHBEARER. The user is named in the GS2 header.
+#[cfg(feature = "client")]
+pub(super) fn oauthbearer(user: &str, token: &Secret) -> Secret {
+    let user = user.replace('=', "=3D").replace(',', "=2C");
+    with_token(format!("n,a={user},\x01auth=Bearer "), token)
+}
+
+/// The message of XOAUTH2.
+#[cfg(feature = "client")]
+pub(super) fn xoauth2(user: &str, token: &Secret) -> Secret {
+    with_token(format!("user={user}\x01auth=Bearer "), token)
+}
+
+#[cfg(feature = "client")]
+fn with_token(before: String, token: &Secret) -> Secret {
+    // It is written once, into room that is enough.
+    let mut message = Vec::with_capacity(before.len() + token.expose().len() + 2);
+    message.extend_from_slice(before.as_bytes());
+    message.extend_from_slice(token.expose());
+    message.extend_from_slice(b"\x01\x01");
+    message.into()
+}
+
+#[cfg(feature = "server")]
 type Pair<'a> = (&'a [u8], &'a [u8]);
 
 /// The user, if the client names one, and the token.
@@ -24,6 +53,7 @@ type Pair<'a> = (&'a [u8], &'a [u8]);
 ///
 /// The lone `kvsep` answers an error and is no message. The key `auth` has what would be in HTTP's
 /// Authorization header. Other keys (`host`, `port`) are for servers that ask what they were called by.
+#[cfg(feature = "server")]
 pub(super) fn client_response(message: &[u8]) -> Result<(Option<String>, Secret), SaslError> {
     let pairs = fold_many0(pair, || None, |auth, (key, value)| auth.or((key == b"auth").then_some(value)));
     let grammar = (terminated(gs2_header, separator()), terminated(pairs, separator()));
@@ -39,10 +69,12 @@ pub(super) fn client_response(message: &[u8]) -> Result<(Option<String>, Secret)
     }
 }
 
+#[cfg(feature = "server")]
 const fn malformed(reason: &'static str) -> SaslError {
     SaslError::Malformed(ParseError::new(0, reason))
 }
 
+#[cfg(feature = "server")]
 fn run<'a, T>(message: &'a [u8], grammar: impl Grammar<'a, T>) -> Result<T, SaslError> {
     run_all(message, grammar).map_err(SaslError::Malformed)
 }
@@ -50,6 +82,7 @@ fn run<'a, T>(message: &'a [u8], grammar: impl Grammar<'a, T>) -> Result<T, Sasl
 /// ```abnf
 /// kvsep = %x01
 /// ```
+#[cfg(feature = "server")]
 fn separator<'a>() -> impl Grammar<'a, ()> {
     byte(1, "expected a separator")
 }
@@ -59,15 +92,27 @@ fn separator<'a>() -> impl Grammar<'a, ()> {
 /// key    = 1*(ALPHA)
 /// value  = *(VCHAR / SP / HTAB / CR / LF )
 /// ```
+#[cfg(feature = "server")]
 fn pair(input: &[u8]) -> IResult<&[u8], Pair<'_>, Expected<'_>> {
     let key = expected("expected a key", take_while1(|byte: u8| byte.is_ascii_alphabetic()));
     let value = take_while(|byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'));
     terminated(separated_pair(key, byte(b'=', "expected ="), value), separator()).parse_complete(input)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client", feature = "server"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let token = Secret::from("dG9rZW4=");
+        let message = oauthbearer("a=b,c@example.org", &token);
+        assert_eq!(message.expose(), b"n,a=a=3Db=2Cc@example.org,\x01auth=Bearer dG9rZW4=\x01\x01");
+        let (user, read) = client_response(message.expose()).unwrap();
+        assert_eq!((user.as_deref(), read), (Some("a=b,c@example.org"), token));
+        let message = xoauth2("ada@example.org", &"ya29".into());
+        assert_eq!(message.expose(), b"user=ada@example.org\x01auth=Bearer ya29\x01\x01");
+    }
 
     #[test]
     fn the_messages_of_the_rfc() {

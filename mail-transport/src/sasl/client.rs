@@ -1,7 +1,7 @@
 use mailwire_core::{SaslStep, Secret, Text};
 
 use super::{
-    Credentials, CustomClient, Mechanism, SaslContext, SaslError, cram_md5,
+    Credentials, CustomClient, Mechanism, SaslContext, SaslError, bearer, cram_md5,
     credentials::Kind,
     digest_md5::DigestMd5,
     prepare::{check_trace, prepared_name, prepared_password},
@@ -23,7 +23,12 @@ pub struct ClientExchange {
 /// Who makes the messages.
 enum Voice {
     Library(Box<Library>),
-    CramMd5 { user: String, password: Secret },
+    /// Its one message, which carries a token.
+    Token(Secret),
+    CramMd5 {
+        user: String,
+        password: Secret,
+    },
     DigestMd5(Box<DigestMd5>),
     Custom(Box<dyn CustomClient>),
 }
@@ -162,6 +167,10 @@ impl ClientExchange {
             (Mechanism::CramMd5, Kind::Password { user, password }) => {
                 Voice::CramMd5 { user: user.clone(), password: password.clone() }
             }
+            (Mechanism::OAuthBearer, Kind::Token { user, token }) => {
+                Voice::Token(bearer::oauthbearer(prepared.acting_as.as_deref().unwrap_or(user), token))
+            }
+            (Mechanism::XOAuth2, Kind::Token { user, token }) => Voice::Token(bearer::xoauth2(user, token)),
             (Mechanism::DigestMd5, Kind::Password { user, password }) => {
                 let (Some(service), Some(host)) = (context.service(), context.host()) else {
                     return Err(SaslError::NotAvailable(mechanism.clone()));
@@ -202,6 +211,10 @@ impl ClientExchange {
                     Err(_) => State::Failed,
                 };
                 initial
+            }
+            (State::New, Voice::Token(message)) => {
+                self.state = State::Sent(1);
+                Ok(Some(std::mem::take(message)))
             }
             (State::New, _) if self.mechanism.is_client_first() => self.advance(None).map(Some),
             (State::New, _) => Ok(None),
@@ -277,6 +290,19 @@ impl ClientExchange {
                 self.state = State::Done;
                 Ok(Secret::default())
             }
+            // The initial response was not sent with the command.
+            (State::New, Voice::Token(message)) => {
+                self.state = State::Sent(1);
+                Ok(std::mem::take(message))
+            }
+            // RFC 7628 section 3.2.3: the challenge is the error, and has to be answered before the
+            // server says so in its protocol.
+            (State::Sent(1), Voice::Token(_)) => {
+                self.server_error = Some(challenge.expose().into());
+                self.state = State::Refused;
+                let dummy = if self.mechanism == Mechanism::OAuthBearer { "\x01" } else { "" };
+                Ok(dummy.into())
+            }
             (_, Voice::Library(_)) => self.answer_by_library(challenge.expose()),
             _ => Err(SaslError::UnexpectedChallenge),
         }
@@ -298,14 +324,6 @@ impl ClientExchange {
                     return Err(SaslError::ServerError(error.into()));
                 }
                 self.advance(Some(challenge))
-            }
-            // RFC 7628 section 3.2.3: the challenge is the error, and has to be answered before the
-            // server says so in its protocol.
-            (State::Sent(1), Mechanism::OAuthBearer | Mechanism::XOAuth2) => {
-                self.server_error = Some(challenge.into());
-                self.state = State::Refused;
-                let dummy = if self.mechanism == Mechanism::OAuthBearer { "\x01" } else { "" };
-                Ok(dummy.into())
             }
             _ => Err(SaslError::UnexpectedChallenge),
         }
@@ -338,11 +356,7 @@ impl ClientExchange {
         let result = match (self.state, &self.voice) {
             (State::Done, _) => Ok(()),
             (State::Sent(_), Voice::Custom(custom)) if custom.is_done() => Ok(()),
-            (State::Sent(_), Voice::Library(_))
-                if matches!(self.mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2) =>
-            {
-                Ok(())
-            }
+            (State::Sent(_), Voice::Token(_)) => Ok(()),
             _ => Err(SaslError::ServerNotVerified),
         };
         self.state = if result.is_ok() { State::Done } else { State::Failed };

@@ -2,7 +2,7 @@
 //!
 //! The three protocols carry the messages of a mechanism in their own way; what is in them is made
 //! and read here, on top of rsasl. Each message from the peer is checked against the mechanism's
-//! grammar before rsasl sees it. CRAM-MD5 and DIGEST-MD5 are made here, and an application brings
+//! grammar before rsasl sees it. CRAM-MD5, DIGEST-MD5 and what carries a token are made here, and an application brings
 //! mechanisms of its own: [`Custom`] and [`CustomServer`]. How far each goes is at [`support::MECHANISMS`], in which
 //! order a client chooses at [`ClientExchange::choose`].
 //!
@@ -36,7 +36,7 @@
 
 #[cfg(feature = "server")]
 mod authenticator;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "client", feature = "server"))]
 mod bearer;
 #[cfg(feature = "client")]
 mod client;

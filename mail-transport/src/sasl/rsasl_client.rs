@@ -5,9 +5,9 @@ use std::sync::Arc;
 use mailwire_core::{ParseError, Secret};
 use rsasl::{
     callback::{Context, Request, SessionCallback, SessionData},
-    mechanisms::{anonymous, external, login, oauthbearer, plain, scram, xoauth2},
+    mechanisms::{anonymous, external, login, plain, scram},
     prelude::{Mechanism as Registered, Mechname, Registry, SASLClient, SASLConfig, Session, SessionError},
-    property::{AuthId, AuthzId, OAuthBearerToken, OverrideCBType, Password},
+    property::{AuthId, AuthzId, OverrideCBType, Password},
     validate::NoValidation,
 };
 
@@ -77,8 +77,6 @@ fn registry(mechanism: &Mechanism) -> Option<&'static [Registered]> {
         Mechanism::ScramSha256 => registry!(scram::SCRAM_SHA256),
         Mechanism::ScramSha1Plus => registry!(scram::SCRAM_SHA1_PLUS),
         Mechanism::ScramSha1 => registry!(scram::SCRAM_SHA1),
-        Mechanism::OAuthBearer => registry!(oauthbearer::OAUTHBEARER),
-        Mechanism::XOAuth2 => registry!(xoauth2::XOAUTH2),
         Mechanism::Plain => registry!(plain::PLAIN),
         Mechanism::Login => registry!(login::LOGIN),
         Mechanism::External => registry!(external::EXTERNAL),
@@ -96,7 +94,7 @@ struct Callback {
 impl SessionCallback for Callback {
     fn callback(
         &self,
-        session: &SessionData,
+        _: &SessionData,
         _: &Context<'_>,
         request: &mut Request<'_>,
     ) -> Result<(), SessionError> {
@@ -108,16 +106,7 @@ impl SessionCallback for Callback {
             Kind::Password { user, password } => {
                 request.satisfy::<AuthId>(user)?.satisfy::<Password>(password.expose())?;
             }
-            Kind::Token { user, token } => {
-                let token = std::str::from_utf8(token.expose()).unwrap_or_default();
-                request.satisfy::<AuthId>(user)?.satisfy::<OAuthBearerToken>(token)?;
-                // OAUTHBEARER names its user in the GS2 header: RFC 7628 section 3.1.
-                if session.mechanism().mechanism.as_str() == Mechanism::OAuthBearer.as_str() {
-                    let name = acting_as.unwrap_or(user);
-                    request.satisfy::<AuthzId>(&name.replace('=', "=3D").replace(',', "=2C"))?;
-                }
-            }
-            Kind::External | Kind::Custom | Kind::Provider(_) => {}
+            Kind::Token { .. } | Kind::External | Kind::Custom | Kind::Provider(_) => {}
             Kind::Anonymous { trace } => {
                 request.satisfy::<anonymous::AnonymousToken>(trace)?;
             }

@@ -1,6 +1,6 @@
 //! The fields of a message's header, wherever they stand and however odd they are.
 
-#[cfg(feature = "header-envelope")]
+#[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
 use std::ops::Range;
 
 /// A field.
@@ -10,7 +10,7 @@ pub(super) struct Field<'m> {
     /// All of it, with its line end.
     pub(super) bytes: &'m [u8],
     /// Where it stands in the message.
-    #[cfg(feature = "header-envelope")]
+    #[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
     pub(super) place: Range<usize>,
 }
 
@@ -67,7 +67,7 @@ impl<'m> Iterator for Fields<'m> {
         Some(Field {
             name,
             bytes: self.message.get(start..self.at)?,
-            #[cfg(feature = "header-envelope")]
+            #[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
             place: start..self.at,
         })
     }
@@ -96,7 +96,7 @@ mod tests {
             assert_eq!(fields.len(), names.len(), "{message:?}");
             for (field, name) in fields.iter().zip(names) {
                 assert!(field.is(&[name]), "{message:?} {name}");
-                #[cfg(feature = "header-envelope")]
+                #[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
                 assert_eq!(field.bytes, &message.as_bytes()[field.place.clone()]);
             }
         }

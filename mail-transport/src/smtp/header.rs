@@ -1,30 +1,36 @@
 //! An envelope out of the header of a message.
 
 use bytes::Bytes;
-use mail_parser::{Address, Header, HeaderName, HeaderValue, MessageParser};
-use mailwire_core::{Invalid, dot::Mender};
+use mailwire_core::Invalid;
+#[cfg(feature = "header-envelope")]
+use mailwire_core::dot::Mender;
 
 use super::{Envelope, fields::Fields};
 use crate::InvalidValue;
 
-/// The fields that say who sent a message and who is to get it: those of the author, or of who sent it again.
-struct Names {
-    sender: HeaderName<'static>,
-    from: HeaderName<'static>,
-    to: [HeaderName<'static>; 3],
+/// A field of a header, with the addresses that it lists.
+pub(super) struct Listed<'h> {
+    pub(super) name: &'h str,
+    pub(super) addresses: Vec<&'h str>,
 }
 
-const AUTHOR: Names = Names {
-    sender: HeaderName::Sender,
-    from: HeaderName::From,
-    to: [HeaderName::To, HeaderName::Cc, HeaderName::Bcc],
-};
+impl Listed<'_> {
+    fn is(&self, resent: bool, name: &str) -> bool {
+        is_resent(self.name) == resent && base(self.name).eq_ignore_ascii_case(name)
+    }
+}
 
-const RESENT: Names = Names {
-    sender: HeaderName::ResentSender,
-    from: HeaderName::ResentFrom,
-    to: [HeaderName::ResentTo, HeaderName::ResentCc, HeaderName::ResentBcc],
-};
+/// The fields that say who sends a message, and who is to get it.
+pub(super) const FROM: [&str; 2] = ["sender", "from"];
+pub(super) const TO: [&str; 3] = ["to", "cc", "bcc"];
+
+/// The name of a field without `Resent-`.
+pub(super) fn base(name: &str) -> &str {
+    match name.split_at_checked("resent-".len()) {
+        Some((prefix, base)) if prefix.eq_ignore_ascii_case("resent-") => base,
+        _ => name,
+    }
+}
 
 impl Envelope {
     /// Makes an envelope of what the header of a message says, for messages that come without one: from Sender or else the
@@ -51,25 +57,38 @@ impl Envelope {
     /// assert!(!without_bcc(message.into()).windows(3).any(|part| part == b"dan"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[cfg(feature = "header-envelope")]
     pub fn from_header(message: &[u8]) -> Result<Self, InvalidValue> {
-        let missing = |reason| InvalidValue::new(Invalid::new("header of a message", 0, reason), "");
         let header = header(message);
-        let parsed = MessageParser::new()
+        let parsed = mail_parser::MessageParser::new()
             .with_address_headers()
             .parse_headers(&header[..])
             .ok_or_else(|| missing("there is none"))?;
-        let headers = parsed.headers();
-        let (block, fields) = match resent(headers) {
-            Some(block) => (block, RESENT),
-            None => (headers, AUTHOR),
-        };
-        let from = addresses(block, &fields.sender).chain(addresses(block, &fields.from)).next();
-        let from = from.ok_or_else(|| missing("it names no sender"))?;
-        let mut to: Vec<&str> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
-        to.extend(fields.to.iter().flat_map(|name| addresses(block, name)).filter(|to| seen.insert(*to)));
-        Self::new(from, to)
+        let mut fields = Vec::new();
+        for header in parsed.headers() {
+            fields.push(Listed { name: header.name.as_str(), addresses: addresses(header) });
+        }
+        Self::of_fields(&fields)
     }
+
+    /// Makes an envelope of what the fields of a header say.
+    pub(super) fn of_fields(fields: &[Listed<'_>]) -> Result<Self, InvalidValue> {
+        let (block, resent) = resent(fields).map_or((fields, false), |block| (block, true));
+        let listed = |name: &'static str| {
+            block
+                .iter()
+                .filter(move |field| field.is(resent, name))
+                .flat_map(|field| &field.addresses)
+                .copied()
+        };
+        let from = FROM.into_iter().flat_map(listed).next().ok_or_else(|| missing("it names no sender"))?;
+        let mut seen = std::collections::HashSet::new();
+        Self::new(from, TO.into_iter().flat_map(listed).filter(|to| seen.insert(*to)).collect::<Vec<_>>())
+    }
+}
+
+fn missing(reason: &'static str) -> InvalidValue {
+    InvalidValue::new(Invalid::new("header of a message", 0, reason), "")
 }
 
 /// Leaves Bcc and Resent-Bcc out of the header of a message ([RFC 5322 section
@@ -109,42 +128,38 @@ pub(super) fn without(message: &Bytes, names: &[&str]) -> Vec<Bytes> {
 }
 
 /// The header of a message, whose lines all end in CR LF.
+#[cfg(feature = "header-envelope")]
 fn header(message: &[u8]) -> Bytes {
     let end = Fields::of(message).last().map_or(0, |field| field.place.end);
     Mender::new().push(Bytes::copy_from_slice(message.get(..end).unwrap_or_default()))
 }
 
-const fn is_resent(name: &HeaderName<'_>) -> bool {
-    matches!(
-        name,
-        HeaderName::ResentTo
-            | HeaderName::ResentFrom
-            | HeaderName::ResentBcc
-            | HeaderName::ResentCc
-            | HeaderName::ResentSender
-            | HeaderName::ResentDate
-            | HeaderName::ResentMessageId
-    )
+fn is_resent(name: &str) -> bool {
+    let base = base(name);
+    let has = |names: &[&str]| names.iter().any(|name| base.eq_ignore_ascii_case(name));
+    base.len() < name.len() && (has(&FROM) || has(&TO) || has(&["date", "message-id"]))
 }
 
 /// The topmost block of Resent- fields: each of them once, and nothing else between them.
-fn resent<'h, 'x>(headers: &'h [Header<'x>]) -> Option<&'h [Header<'x>]> {
-    let start = headers.iter().position(|header| is_resent(&header.name))?;
-    let rest = headers.get(start..)?;
-    let again = |(at, header): (usize, &Header<'x>)| {
-        !is_resent(&header.name) || rest.iter().take(at).any(|before| before.name == header.name)
+fn resent<'f, 'h>(fields: &'f [Listed<'h>]) -> Option<&'f [Listed<'h>]> {
+    let start = fields.iter().position(|field| is_resent(field.name))?;
+    let rest = fields.get(start..)?;
+    let again = |(at, field): (usize, &Listed<'h>)| {
+        let is_same = |before: &Listed<'h>| before.name.eq_ignore_ascii_case(field.name);
+        !is_resent(field.name) || rest.iter().take(at).any(is_same)
     };
     // A block has seven fields at most.
     let end = rest.iter().enumerate().take(8).position(again).unwrap_or(rest.len().min(8));
     rest.get(..end)
 }
 
-/// The addresses of all fields of this name. What has only a name is none, and found out so.
-fn addresses<'h>(headers: &'h [Header<'_>], name: &HeaderName<'_>) -> impl Iterator<Item = &'h str> {
-    let fields = headers.iter().filter(move |header| header.name == *name);
-    let lists = fields.filter_map(|header| match &header.value {
-        HeaderValue::Address(address) => Some(address),
-        _ => None,
-    });
-    lists.flat_map(Address::iter).filter_map(|one| one.address.as_deref().or(one.name.as_deref()))
+/// The addresses of a field. What has only a name is none, and found out so.
+#[cfg(feature = "header-envelope")]
+fn addresses<'h>(header: &'h mail_parser::Header<'_>) -> Vec<&'h str> {
+    match &header.value {
+        mail_parser::HeaderValue::Address(list) => {
+            list.iter().filter_map(|one| one.address.as_deref().or(one.name.as_deref())).collect()
+        }
+        _ => Vec::new(),
+    }
 }

@@ -227,7 +227,7 @@ impl Mailer {
     /// # Errors
     ///
     /// Those of both.
-    #[cfg(feature = "header-envelope")]
+    #[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
     pub async fn send_message(&self, message: impl Into<super::Message>) -> Result<Sent> {
         let (envelope, payload) = message.into().into_parts()?;
         self.send(&envelope, payload).await

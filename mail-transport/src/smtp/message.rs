@@ -1,17 +1,25 @@
 //! Messages that tell by themselves who is to get them.
 
+#[cfg(feature = "builder")]
+use std::borrow::Cow;
 use std::{fmt, time::SystemTime};
 
 use bytes::Bytes;
+#[cfg(feature = "builder")]
+use mailwire_core::Invalid;
 use mailwire_smtp::{Mailbox, client::Outcome, trace::Timestamp};
 
+#[cfg(feature = "builder")]
+use super::header::{FROM, Listed, TO, base};
 use super::{
     Client, Envelope, Sent,
     fields::Fields,
     header::{BLIND, without},
     signed::is_signed,
 };
-use crate::{InvalidValue, Payload, Result, payload::from_bytes};
+#[cfg(feature = "header-envelope")]
+use crate::payload::from_bytes;
+use crate::{InvalidValue, Payload, Result};
 
 /// A message that is sent to those whom its header names: a text, or what `mail-builder` or `lettre` has built.
 ///
@@ -26,12 +34,14 @@ use crate::{InvalidValue, Payload, Result, payload::from_bytes};
 /// # Examples
 ///
 /// ```
+/// # #[cfg(feature = "header-envelope")] {
 /// use mailwire_transport::smtp::Message;
 ///
 /// let message = Message::from("From: ada@example.org\r\nTo: bob@example.net\r\nBcc: cy@example.net\r\n\r\nHi.\r\n");
 /// let (envelope, payload) = message.into_parts()?;
 /// assert_eq!(envelope.recipients().len(), 2);
 /// # let _ = payload;
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -39,6 +49,7 @@ pub struct Message {
     /// Fields that were missing.
     added: Bytes,
     bytes: Bytes,
+    /// What the header says, if that was not found out yet.
     envelope: Option<Result<Envelope, InvalidValue>>,
 }
 
@@ -60,7 +71,10 @@ impl Message {
     pub fn envelope(&self) -> Result<Envelope, InvalidValue> {
         match &self.envelope {
             Some(envelope) => envelope.clone(),
+            #[cfg(feature = "header-envelope")]
             None => Envelope::from_header(&self.bytes),
+            #[cfg(not(feature = "header-envelope"))]
+            None => Envelope::of_fields(&[]),
         }
     }
 
@@ -98,7 +112,7 @@ impl Message {
     /// Returns the whole message, with Bcc: for the folder of what was sent.
     ///
     /// ```no_run
-    /// # #[cfg(feature = "imap")]
+    /// # #[cfg(all(feature = "imap", feature = "header-envelope"))]
     /// # async fn example(
     /// #     client: &mut mailwire_transport::smtp::Client, account: &mut mailwire_transport::imap::Client,
     /// # ) -> mailwire_transport::Result<()> {
@@ -174,12 +188,14 @@ impl Client {
     }
 }
 
+#[cfg(feature = "header-envelope")]
 impl From<Bytes> for Message {
     fn from(bytes: Bytes) -> Self {
         Self { added: Bytes::new(), bytes, envelope: None }
     }
 }
 
+#[cfg(feature = "header-envelope")]
 from_bytes!(Message);
 
 impl From<&Self> for Message {
@@ -191,10 +207,16 @@ impl From<&Self> for Message {
 #[cfg(feature = "builder")]
 impl From<mail_builder::MessageBuilder<'_>> for Message {
     fn from(builder: mail_builder::MessageBuilder<'_>) -> Self {
+        let envelope = envelope(&builder.headers);
+        // What it does not tell, such as an address among others in one text, its header may tell once it is written.
+        #[cfg(feature = "header-envelope")]
+        let envelope = envelope.ok().map(Ok);
+        #[cfg(not(feature = "header-envelope"))]
+        let envelope = Some(envelope);
         let mut message = Vec::new();
         // A vector takes all.
         let _ = write(builder, &mut message);
-        message.into()
+        Self { added: Bytes::new(), bytes: message.into(), envelope }
     }
 }
 
@@ -203,6 +225,44 @@ impl From<&mail_builder::MessageBuilder<'_>> for Message {
     fn from(builder: &mail_builder::MessageBuilder<'_>) -> Self {
         builder.clone().into()
     }
+}
+
+/// The envelope out of a header that is not written yet: as [`Envelope::from_header`] makes one, without a parser.
+#[cfg(feature = "builder")]
+fn envelope(
+    headers: &[(Cow<'_, str>, mail_builder::headers::HeaderType<'_>)],
+) -> Result<Envelope, InvalidValue> {
+    use mail_builder::headers::{HeaderType, address::Address};
+
+    fn list<'h>(address: &'h Address<'_>, out: &mut Vec<&'h str>) {
+        match address {
+            // What has only a name is none, and found out so.
+            Address::Address(one) => out.extend(
+                [Some(&one.email), one.name.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .map(|text| text.trim())
+                    .find(|text| !text.is_empty()),
+            ),
+            Address::Group(group) => group.addresses.iter().for_each(|one| list(one, out)),
+            Address::List(all) => all.iter().for_each(|one| list(one, out)),
+        }
+    }
+    let mut fields = Vec::new();
+    for (name, value) in headers {
+        let mut addresses = Vec::new();
+        let is_named = |names: &[&str]| names.iter().any(|known| base(name).eq_ignore_ascii_case(known));
+        match value {
+            HeaderType::Address(address) => list(address, &mut addresses),
+            _ if is_named(&FROM) || is_named(&TO) => {
+                let reason = "addresses as a text, which the feature header-envelope reads";
+                return Err(InvalidValue::new(Invalid::new("header of a message", 0, reason), name));
+            }
+            _ => {}
+        }
+        fields.push(Listed { name, addresses });
+    }
+    Envelope::of_fields(&fields)
 }
 
 /// Writes a message as its builder does, but for Date and Message-ID, which are not the builder's to invent: it knows no
@@ -229,7 +289,7 @@ impl From<&lettre::Message> for Message {
         let envelope = message.envelope();
         let from = envelope.from().map_or("", AsRef::as_ref);
         let envelope = Envelope::new(from, envelope.to().iter().map(AsRef::as_ref));
-        Self { envelope: Some(envelope), ..message.formatted().into() }
+        Self { added: Bytes::new(), bytes: message.formatted().into(), envelope: Some(envelope) }
     }
 }
 

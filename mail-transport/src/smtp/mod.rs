@@ -21,13 +21,13 @@ mod downgrade;
 mod envelope;
 #[cfg(feature = "client")]
 mod fields;
-#[cfg(feature = "header-envelope")]
+#[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
 mod header;
 #[cfg(feature = "client")]
 mod mailer;
 #[cfg(feature = "client")]
 mod mailing;
-#[cfg(feature = "header-envelope")]
+#[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
 mod message;
 #[cfg(feature = "client")]
 mod needs;
@@ -50,7 +50,7 @@ mod transaction;
 pub use client::{Client, Config};
 #[cfg(feature = "client")]
 pub use envelope::Envelope;
-#[cfg(feature = "header-envelope")]
+#[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
 pub use header::without_bcc;
 #[cfg(feature = "client")]
 pub use mailer::{Mailer, MailerOptions};
@@ -61,7 +61,7 @@ pub use mailwire_core::dot::{BareNewline, Mended};
 pub use mailwire_smtp as proto;
 #[cfg(feature = "client")]
 pub use mailwire_smtp::client::Outcome;
-#[cfg(feature = "header-envelope")]
+#[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
 pub use message::Message;
 #[cfg(feature = "client")]
 pub use needs::Missing;

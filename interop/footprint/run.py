@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""What a small program costs that is made with one library or another: crates, CPU seconds and seconds of a clean release
+build, and the size of the program as it is and without symbols. Prints a table in Markdown.
+
+    run.py FOLDER_FOR_BUILDS [PROGRAM...]
+
+Dependencies are fetched before. Each program is built with nothing built before, in a folder of its own, which is removed.
+"""
+
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PROGRAMS = ["send-mailwire", "send-lettre", "send-mail-send", "list-mailwire", "list-async-imap"]
+
+
+def cargo(program, *words, **options):
+    command = ["cargo", *words, "--locked", "--manifest-path", HERE / program / "Cargo.toml"]
+    return subprocess.run([str(word) for word in command], check=True, text=True, **options)
+
+
+def crates(program):
+    """How many packages are compiled for it, those that run while it is built and itself among them."""
+    tree = cargo(program, "tree", "--edges", "normal,build", "--prefix", "none", "--no-dedupe", stdout=subprocess.PIPE).stdout
+    return len({" ".join(line.split()[:2]) for line in tree.splitlines() if line.strip()})
+
+
+def measured(program, folder):
+    cargo(program, "fetch", stderr=subprocess.DEVNULL)
+    shutil.rmtree(folder, ignore_errors=True)
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    cargo(program, "build", "--release", "--quiet", "--target-dir", folder)
+    after, seconds = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
+    binary = folder / "release" / program
+    bare = folder / "bare"
+    subprocess.run(["strip", "-o", bare, binary], check=True)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    sizes = [path.stat().st_size for path in (binary, bare)]
+    shutil.rmtree(folder)
+    return crates(program), cpu, seconds, *sizes
+
+
+def main():
+    folder, *programs = sys.argv[1:]
+    print("| program | crates | CPU seconds | seconds | bytes | bytes, stripped |\n| --- |" + " ---: |" * 5)
+    for program in programs or PROGRAMS:
+        count, cpu, seconds, whole, bare = measured(program, Path(folder) / program)
+        print(f"| `{program}` | {count} | {cpu:.1f} | {seconds:.1f} | {whole:,} | {bare:,} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
