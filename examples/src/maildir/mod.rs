@@ -27,9 +27,9 @@ pub struct Maildir {
     path: PathBuf,
 }
 
-/// Where a file is.
+/// The folder of a Maildir that a file is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Subfolder {
     New,
     Cur,
 }
@@ -37,7 +37,7 @@ enum Place {
 /// A message that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    place: Place,
+    subfolder: Subfolder,
     name: String,
 }
 
@@ -61,7 +61,7 @@ impl Entry {
         all.extend(old.chars().filter(|letter| Letters::of_name(&letter.to_string()).is_empty()));
         all.sort_unstable();
         all.dedup();
-        Self { place: Place::Cur, name: format!("{base}{INFO}{}", String::from_iter(all)) }
+        Self { subfolder: Subfolder::Cur, name: format!("{base}{INFO}{}", String::from_iter(all)) }
     }
 }
 
@@ -101,11 +101,11 @@ impl Maildir {
     /// The file of a message.
     #[must_use]
     pub fn file(&self, entry: &Entry) -> PathBuf {
-        let place = match entry.place {
-            Place::New => "new",
-            Place::Cur => "cur",
+        let subfolder = match entry.subfolder {
+            Subfolder::New => "new",
+            Subfolder::Cur => "cur",
         };
-        self.path.join(place).join(&entry.name)
+        self.path.join(subfolder).join(&entry.name)
     }
 
     /// All messages. Names that are not text are given to `odd`.
@@ -116,7 +116,7 @@ impl Maildir {
     pub fn entries(&self, mut odd: impl FnMut(&Path)) -> io::Result<Entries> {
         let mut entries = Entries::new();
         // First new: what is moved to cur meanwhile is found there, not missed.
-        for (place, folder) in [(Place::New, "new"), (Place::Cur, "cur")] {
+        for (subfolder, folder) in [(Subfolder::New, "new"), (Subfolder::Cur, "cur")] {
             let Some(files) = found(fs::read_dir(self.path.join(folder)))? else { continue };
             for file in files {
                 let file = file?;
@@ -126,7 +126,7 @@ impl Maildir {
                 match file.file_name().into_string() {
                     Ok(name) if !name.starts_with('.') && !name.contains(['\n', '\r']) => {
                         let base = name.split(':').next().unwrap_or_default().to_owned();
-                        entries.insert(base, Entry { place, name });
+                        entries.insert(base, Entry { subfolder, name });
                     }
                     Ok(name) if name.starts_with('.') => {}
                     _ => odd(&file.path()),
@@ -189,13 +189,13 @@ impl Maildir {
         Ok(Arriving { file, to, newlines: Newlines::lf(), piece: Vec::new(), digest: Digesting::default() })
     }
 
-    /// Gives a message that is on the disk its name and place.
+    /// Gives a message that is on the disk its name and subfolder.
     ///
     /// # Errors
     ///
     /// It cannot be named.
     pub fn keep(&self, arrived: Arrived, base: &str, letters: Letters) -> io::Result<Entry> {
-        let entry = Entry { place: Place::New, name: base.to_owned() };
+        let entry = Entry { subfolder: Subfolder::New, name: base.to_owned() };
         let entry = if letters.is_empty() { entry } else { entry.with(letters) };
         fs::rename(&arrived.file.path, self.file(&entry))?;
         Ok(entry)

@@ -96,7 +96,7 @@ impl Synchronizer {
             Event::Reply { ticket, reply, .. } => {
                 match self.job.take_if(|job| job.ticket == Some(*ticket)) {
                     Some(job) => self.done(job, reply),
-                    None => self.settle(reply.code.as_ref()),
+                    None => self.completed(reply.code.as_ref()),
                 }
                 self.mark();
             }
@@ -339,11 +339,11 @@ impl Synchronizer {
             Ask::Batches => self.offer.batches = None,
             Ask::Noop => self.selection.flushed = true,
         }
-        self.settle(reply.code.as_ref());
+        self.completed(reply.code.as_ref());
     }
 
     /// A command is complete, whoever gave it: what HIGHESTMODSEQ said until here holds.
-    fn settle(&mut self, code: Option<&Code>) {
+    fn completed(&mut self, code: Option<&Code>) {
         self.code(code);
         let Some(highest) = self.selection.highest.take().filter(|_| self.selected) else { return };
         self.state.seen = self.state.seen.max(Some(highest));

@@ -138,7 +138,7 @@ impl<S: Store> Open<S> {
                 mine.extend(own.map(|_| (uid, mod_seq, flags)));
             }
             if !changes.more {
-                self.settle();
+                self.note_given();
                 return Ok(mine);
             }
             // Many changes take a while; others have their turn.
@@ -149,7 +149,7 @@ impl<S: Store> Open<S> {
     /// The messages that are gone, of which the client is told by the answer to its command.
     pub(super) fn take_vanished(&mut self) -> Uids {
         let vanished = std::mem::take(&mut self.news.vanished);
-        self.settle();
+        self.note_given();
         vanished
     }
 
@@ -159,7 +159,7 @@ impl<S: Store> Open<S> {
     }
 
     /// Where nothing is left to tell, all that the feed gave is told.
-    fn settle(&mut self) {
+    fn note_given(&mut self) {
         if self.news.is_empty() && !self.behind {
             self.given = self.cursor.mod_seq();
         }
@@ -209,7 +209,7 @@ impl<S: Store> Open<S> {
         if news.gone {
             updates.push(Update::MailboxGone);
         }
-        self.settle();
+        self.note_given();
         updates
     }
 }

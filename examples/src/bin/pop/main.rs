@@ -187,11 +187,11 @@ enum End {
     /// All was tried that could be.
     Whole,
     /// With the connection. These messages, which have names, were to come.
-    Lost { left: Vec<Left> },
+    Lost { left: Vec<Untried> },
 }
 
 /// A message that was not tried: its number in the session that was lost, and its name.
-struct Left {
+struct Untried {
     number: u32,
     name: String,
 }
@@ -211,12 +211,16 @@ impl Maildrop<'_> {
     }
 
     /// Another connection, after one that was lost, and its messages.
-    async fn again(&mut self, arguments: &Arguments, left: &[Left]) -> Result<(pop3::Client, Vec<Listed>)> {
+    async fn again(
+        &mut self,
+        arguments: &Arguments,
+        left: &[Untried],
+    ) -> Result<(pop3::Client, Vec<Listed>)> {
         self.download.lost()?;
         let mut client = connect(arguments).await?;
         let messages = listing(&mut client, 0, self.download.tally).await?;
         let names: HashSet<String> = names(&messages).into_iter().flatten().collect();
-        for Left { name, .. } in left.iter().filter(|left| !names.contains(&left.name)) {
+        for Untried { name, .. } in left.iter().filter(|left| !names.contains(&left.name)) {
             let why = "not in the list of another connection; it may have been deleted meanwhile";
             self.download.tally.failed_as(Status::Temporary, name, why);
         }
@@ -224,12 +228,12 @@ impl Maildrop<'_> {
     }
 
     /// There is no other connection, and all that was to come has failed.
-    fn give_up(&mut self, left: &[Left], to_delete: bool, error: &anyhow::Error) {
+    fn give_up(&mut self, left: &[Untried], to_delete: bool, error: &anyhow::Error) {
         let tally = &mut *self.download.tally;
         if !left.is_empty() {
             tally.failed(format_args!("{} messages after it", left.len()), error);
         }
-        for Left { number, .. } in left {
+        for Untried { number, .. } in left {
             tally.failed_as(Status::of(error), format_args!("message {number}"), "not tried");
         }
         if to_delete {
@@ -268,7 +272,7 @@ impl Maildrop<'_> {
                     tally.failed(what, &error);
                     let named = numbers.zip(rest).filter_map(|(number, name)| Some((number, name.clone()?)));
                     let left = named.filter(|(_, name)| !self.tried.contains_key(name));
-                    let left = left.map(|(number, name)| Left { number, name }).collect();
+                    let left = left.map(|(number, name)| Untried { number, name }).collect();
                     let nameless = rest.len().saturating_sub(rest.iter().flatten().count());
                     if nameless > 0 && !again {
                         let what = format!("{nameless} messages after it");

@@ -36,7 +36,7 @@ const OPENED: u64 = 4096;
 const KNOWN: u64 = 16;
 
 /// What is looked for in each mailbox, and told of it.
-struct Asked {
+struct Question {
     keys: Vec<SearchKey>,
     returns: Vec<SearchReturnOpt>,
     tag: Option<Tag>,
@@ -68,14 +68,14 @@ impl<S: Service> Conversation<S> {
         let Search { keys, returns: asked, .. } = search;
         let keys = self.with_filters(keys).await?;
         let cost = OPENED + keys.iter().map(weight).sum::<usize>() as u64;
-        let asked = Asked { keys, returns: returns(asked, true)?.unwrap_or_default(), tag, cost };
+        let question = Question { keys, returns: returns(asked, true)?.unwrap_or_default(), tag, cost };
         // A session of its own, so that the selected mailbox stays what it is.
         let mut other = self.service().open(&identity).await?;
         if let Some(language) = &self.language {
             other.speak(language);
         }
         for name in names {
-            self.search_in(&mut other, &name, &asked, &mut budget).await?;
+            self.search_in(&mut other, &name, &question, &mut budget).await?;
         }
         Ok(done())
     }
@@ -86,11 +86,11 @@ impl<S: Service> Conversation<S> {
         &mut self,
         other: &mut S::Session,
         name: &str,
-        asked: &Asked,
+        question: &Question,
         budget: &mut Budget,
     ) -> Result<(), Stop> {
         let Some(wire) = wire_name(name, self.utf8()) else { return Ok(()) };
-        budget.spend(asked.cost).await?;
+        budget.spend(question.cost).await?;
         let selected = match other.select(name, &SelectOptions::new().with_read_only(true)).await {
             Ok(selected) => selected,
             Err(Refusal { code: Some(Code::NoPerm | Code::NonExistent), .. }) => return Ok(()),
@@ -98,7 +98,7 @@ impl<S: Service> Conversation<S> {
         };
         let count = selected.uids.len();
         limiting::check(count, self.message_limit())?;
-        let about_changes = asked.keys.iter().any(SearchKey::uses_mod_seq);
+        let about_changes = question.keys.iter().any(SearchKey::uses_mod_seq);
         if about_changes && other.highest_mod_seq().is_none() {
             return Err(NOT_COUNTED);
         }
@@ -108,24 +108,24 @@ impl<S: Service> Conversation<S> {
         budget.spend(cost).await?;
         let view = View::with_uids(sets::ranges(selected.uids), Numbering::Numbers);
         // Section 2: numbers beyond the last message are no error.
-        let keys = sets::translate(&view, asked.keys.clone(), Dialect::Lenient)?;
+        let keys = sets::translate(&view, question.keys.clone(), Dialect::Lenient)?;
         let options = SearchOptions::new(keys).with_messages(view.len().into());
         let search = other.search(&options, budget);
         let mut found = telling(&mut self.driver, self.tag.as_ref(), &options.progress, search).await??;
         found.sort_unstable();
         found.dedup();
-        let scores = match asked.returns.contains(&SearchReturnOpt::Relevancy) {
+        let scores = match question.returns.contains(&SearchReturnOpt::Relevancy) {
             true => other.relevancy(&found, &options, budget).await?,
             false => Vec::new(),
         };
         let found = Found::new(&view, true, found, scores);
         if !found.is_empty() {
-            let mut results = found.results(&asked.returns);
+            let mut results = found.results(&question.returns);
             if about_changes {
-                let mod_seq = other.mod_seq_of(&found.saved(&asked.returns)).await?;
+                let mod_seq = other.mod_seq_of(&found.saved(&question.returns)).await?;
                 results.extend(mod_seq.map(SearchReturnData::ModSeq));
             }
-            let tag = asked.tag.as_ref().and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
+            let tag = question.tag.as_ref().and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
             let data = ESearchData::new(true, results)
                 .with_tag(tag)
                 .with_mailbox(SearchedMailbox::new(wire, selected.uid_validity));

@@ -20,7 +20,7 @@ use mailwire_smtp::BodyType;
 use self::{
     encode::{Base64, QuotedPrintable},
     header::{Encoding, Header, Kind},
-    walk::{Place, Sink, Walk},
+    walk::{HeaderContext, Sink, Walk},
 };
 
 /// What the server takes.
@@ -211,21 +211,21 @@ impl Survey {
 }
 
 impl Sink for Survey {
-    fn header(&mut self, _: &[u8], header: &Header, place: Place) -> Result<(), Misuse> {
+    fn header(&mut self, _: &[u8], header: &Header, context: HeaderContext) -> Result<(), Misuse> {
         if let Some(at) = header.beyond_ascii {
-            return refuse(IN_HEADER, place.offset.saturating_add(at as u64));
+            return refuse(IN_HEADER, context.offset.saturating_add(at as u64));
         }
-        self.signed |= header.signed && place.outermost;
-        let signed = self.signed || place.signed;
+        self.signed |= header.signed && context.outermost;
+        let signed = self.signed || context.signed;
         match header.kind {
             Kind::Multipart { .. } | Kind::Message => {
-                self.find(container(header, self.target), UNKNOWN, signed, place.offset)
+                self.find(container(header, self.target), UNKNOWN, signed, context.offset)
             }
             Kind::Leaf { .. } | Kind::Opaque => {
                 self.part = Some(Looked {
                     header: header.clone(),
                     signed,
-                    offset: place.offset,
+                    offset: context.offset,
                     length: 0,
                     special: 0,
                     beyond_ascii: false,
@@ -342,45 +342,45 @@ impl Convert {
     }
 
     /// What is made of a part that nobody has looked through: what it says of itself has to do.
-    fn by_header(&mut self, header: &Header, place: Place) -> Result<Found, Misuse> {
+    fn by_header(&mut self, header: &Header, context: HeaderContext) -> Result<Found, Misuse> {
         if let Some(at) = header.beyond_ascii {
-            return refuse(IN_HEADER, place.offset.saturating_add(at as u64));
+            return refuse(IN_HEADER, context.offset.saturating_add(at as u64));
         }
-        self.signed |= header.signed && place.outermost;
+        self.signed |= header.signed && context.outermost;
         let to = match (&header.kind, header.encoding) {
             (Kind::Multipart { .. } | Kind::Message, _) => container(header, self.target),
             (_, Encoding::EightBit) if self.target == Target::EightBit => None,
             (Kind::Opaque, Encoding::EightBit | Encoding::Binary) => {
-                return refuse(NOT_TO_BE_ENCODED, place.offset);
+                return refuse(NOT_TO_BE_ENCODED, context.offset);
             }
             (Kind::Leaf { text: true }, Encoding::EightBit) => Some(Encoding::QuotedPrintable),
             (_, Encoding::EightBit | Encoding::Binary) => Some(Encoding::Base64),
             _ => None,
         };
-        if to.is_some() && (self.signed || place.signed) {
-            return refuse(SIGNED, place.offset);
+        if to.is_some() && (self.signed || context.signed) {
+            return refuse(SIGNED, context.offset);
         }
         Ok(Found { to, charset: UNKNOWN })
     }
 }
 
 impl Sink for Convert {
-    fn header(&mut self, block: &[u8], header: &Header, place: Place) -> Result<(), Misuse> {
+    fn header(&mut self, block: &[u8], header: &Header, context: HeaderContext) -> Result<(), Misuse> {
         let found = match &mut self.found {
             Some(found) => found.pop_front().unwrap_or(Found { to: None, charset: UNKNOWN }),
-            None => self.by_header(header, place)?,
+            None => self.by_header(header, context)?,
         };
-        self.offset = place.offset;
+        self.offset = context.offset;
         self.encoder = match found.to {
             Some(Encoding::QuotedPrintable) => Encoder::QuotedPrintable(QuotedPrintable::default()),
             Some(Encoding::Base64) => Encoder::Base64(Base64::default()),
             _ => Encoder::Keep,
         };
         match found.to {
-            Some(to) => header.write(block, to, found.charset, place.message, &mut self.out),
+            Some(to) => header.write(block, to, found.charset, context.message, &mut self.out),
             None => self.out.extend_from_slice(block),
         }
-        if place.empty_line {
+        if context.empty_line {
             self.out.extend_from_slice(b"\r\n");
         }
         Ok(())

@@ -16,7 +16,7 @@ const DEPTH: usize = 100;
 pub(super) trait Sink {
     /// The header of a part, without the empty line after it, which is there or not. `signed` says that the part stands
     /// within one that is signed.
-    fn header(&mut self, block: &[u8], header: &Header, place: Place) -> Result<(), Misuse>;
+    fn header(&mut self, block: &[u8], header: &Header, context: HeaderContext) -> Result<(), Misuse>;
     /// Bytes of the body of a part that has no parts.
     fn body(&mut self, bytes: &[u8]) -> Result<(), Misuse>;
     /// That body is at its end.
@@ -29,7 +29,7 @@ pub(super) trait Sink {
 
 /// Where a header stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct HeaderContext {
     pub(super) outermost: bool,
     /// It is that of a message, not of a part.
     pub(super) message: bool,
@@ -264,7 +264,7 @@ impl Walk {
         let offset = self.offset.saturating_sub(block.len() as u64);
         let outermost = std::mem::take(&mut self.first);
         let message = std::mem::replace(&mut self.message, header.kind == Kind::Message);
-        sink.header(&block, &header, Place { outermost, message, signed, empty_line, offset })?;
+        sink.header(&block, &header, HeaderContext { outermost, message, signed, empty_line, offset })?;
         self.state = match header.kind {
             Kind::Multipart { .. } if self.parts.len() >= DEPTH => {
                 return Err(Misuse::InvalidBody {
