@@ -248,6 +248,8 @@ capabilities! {
     /// Mailboxes of other servers are listed, and refused with where they are ([RFC
     /// 2193](https://www.rfc-editor.org/rfc/rfc2193)).
     MailboxReferrals = "MAILBOX-REFERRALS",
+    /// Messages have annotations ([RFC 5257](https://www.rfc-editor.org/rfc/rfc5257)).
+    Annotate = "ANNOTATE-EXPERIMENT-1",
     /// Gmail's labels and identifiers can be fetched.
     GmailExtensions = "X-GM-EXT-1",
     /// Apple devices can be told of new mail.

@@ -238,8 +238,11 @@ mailwire_core::support_table! {
     4 "MAILBOX-REFERRALS" in "RFC 2193": Whole Whole
         "a mailbox is on another server"
         ["mail-store/tests/imap_boxes.rs::languages_and_other_servers", "mail-transport/tests/imap_mailboxes.rs::referrals_are_told"]
-    4 "ANNOTATE-EXPERIMENT-1" in "RFC 5257": Nothing Nothing
-        "annotations of messages; experimental, and no client asks for them; items and keys are carried as they came" []
+    4 "ANNOTATE-EXPERIMENT-1" in "RFC 5257": Whole Values
+        "annotations of messages; no store keeps them, and SORT by them is carried as it came"
+        ["mail-transport/tests/imap_mailboxes.rs::annotations_of_messages"]
+    4 "OBJECTID+" in "draft-ietf-mailmaint-imap-objectid-bis": Nothing Nothing
+        "identifiers of accounts, and SELECT by identifier; a draft that still changes: a server that has it is asked for nothing of it" []
     4 "CONVERT" in "RFC 5259": Nothing Nothing
         "parts in other formats; no server is known that has it" []
     4 "IMAPSIEVE=" in "RFC 6785": Nothing Nothing

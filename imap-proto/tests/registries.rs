@@ -106,6 +106,16 @@ fn response_codes() {
         ("RFC 4978", &["COMPRESSIONACTIVE"]),
         ("RFC 5182", &["NOTSAVED"]),
         ("RFC 5255", &["BADCOMPARATOR"]),
+        (
+            "RFC 5257",
+            &[
+                "ANNOTATE TOOBIG",
+                "ANNOTATE TOOMANY",
+                "ANNOTATIONS NONE",
+                "ANNOTATIONS READ-ONLY",
+                "ANNOTATIONS 20480 NOPRIVATE",
+            ],
+        ),
         ("RFC 5259", &["TEMPFAIL", "MAXCONVERTMESSAGES 1", "MAXCONVERTPARTS 1"]),
         ("RFC 5267", &["NOUPDATE \"B02\""]),
         (
@@ -157,6 +167,16 @@ fn fetch_attributes() {
         ("RFC 3516", "BINARY[1]", "BINARY[1] \"x\"".into()),
         ("RFC 3516", "BINARY.PEEK[1]<0.5>", "BINARY[1]<0> \"x\"".into()),
         ("RFC 3516", "BINARY.SIZE[1]", "BINARY.SIZE[1] 5".into()),
+        (
+            "RFC 5257",
+            "ANNOTATION (/comment value)",
+            "ANNOTATION (/comment (value.priv \"x\" value.shared NIL))".into(),
+        ),
+        (
+            "RFC 5257",
+            "ANNOTATION ((/% /1/*) (value.priv size.priv))",
+            "ANNOTATION (/comment /altsubject)".into(),
+        ),
         ("RFC 7162", "MODSEQ", "MODSEQ (5)".into()),
         ("RFC 8474", "EMAILID", "EMAILID (M6d99ac3275bb4e)".into()),
         ("RFC 8474", "THREADID", "THREADID (T64b478a75b7ea9)".into()),
@@ -178,6 +198,10 @@ fn fetch_attributes() {
         ("RFC 9051", "FETCH 1:* FULL"),
         ("RFC 7162", "UID FETCH 1:* FLAGS (CHANGEDSINCE 12345 VANISHED)"),
         ("RFC 9394", "UID FETCH 1:* FLAGS (PARTIAL -1:-30)"),
+        (
+            "RFC 5257",
+            "STORE 1 ANNOTATION (/comment (value.priv \"a b\" value.shared NIL) /altsubject (value.priv \"c\"))",
+        ),
         ("RFC 7162", "STORE 1 (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Seen)"),
     ] {
         wrong.command(line, document);
@@ -256,6 +280,7 @@ fn search_keys() {
         ("RFC 3501", &["NEW", "OLD", "RECENT"]),
         ("RFC 5032", &["OLDER 5", "YOUNGER 5"]),
         ("RFC 5182", &["$", "UID $"]),
+        ("RFC 5257", &["ANNOTATION /comment value \"IMAP4\"", "ANNOTATION * value.priv \"IMAP4\""]),
         ("RFC 5466", &["FILTER on-the-road"]),
         ("RFC 6203", &["FUZZY SUBJECT x"]),
         ("RFC 7162", &["MODSEQ 5", "MODSEQ \"/flags/\\\\Draft\" all 5"]),

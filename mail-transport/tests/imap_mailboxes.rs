@@ -8,9 +8,16 @@ use mailwire_transport::{
     Endpoint, Error, RefusedKind, Result, Security, Stream,
     imap::{
         Client, Config, FetchAtt, SearchKey, UidSet,
+        client::AppendOptions,
         proto::{
-            command::{AString, Store, StoreAction},
-            extensions::gmail::GmailLabel,
+            command::{AString, Select, Store, StoreAction},
+            extensions::{
+                annotate::{
+                    AnnotationAttribute, AnnotationName, AnnotationPattern, AnnotationScope, EntryAtts,
+                    FetchAnnotations, SearchAnnotation,
+                },
+                gmail::GmailLabel,
+            },
             sync::{Change, SyncOptions, SyncState},
             types::{Flag, MailboxName, ModSeq},
         },
@@ -90,6 +97,47 @@ async fn labels() -> Result<()> {
     assert_eq!(client.uid_search([raw]).await?.iter().map(u32::from).collect::<Vec<_>>(), [7, 9]);
     let keys = [SearchKey::GmailLabel(GmailLabel::new("Entwürfe")?), SearchKey::GmailMessageId(12)];
     client.uid_search(keys).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn annotations_of_messages() -> Result<()> {
+    let answers = &[
+        ("SELECT INBOX (ANNOTATE)", "* 2 EXISTS\n* OK [ANNOTATIONS 65536] limited\nTAG OK [READ-WRITE] done"),
+        ("APPEND INBOX ANNOTATION (/comment (value.priv \"a b\")) {10+}\r\nSubject: x", "TAG OK done"),
+        (
+            "UID STORE 7 ANNOTATION (/comment (value.priv \"c\" value.shared NIL))",
+            "* 1 FETCH (FLAGS ())\nTAG OK done",
+        ),
+        (
+            "UID FETCH 7 ANNOTATION (/* (value.priv size.priv))",
+            "* 1 FETCH (UID 7 ANNOTATION (/comment (value.priv \"c\" size.priv \"1\")))\nTAG OK done",
+        ),
+        ("UID SEARCH ANNOTATION /comment value \"c\"", "* SEARCH 7\nTAG OK done"),
+    ];
+    let mut client = client("ANNOTATE-EXPERIMENT-1", answers, Config::anonymous()).await?;
+    client.select_with(Select::new(MailboxName::INBOX).with_annotate(true)).await?;
+    let comment = EntryAtts::new(AnnotationName::new("/comment")?);
+    let first = comment.clone().with_value(AnnotationAttribute::VALUE_PRIV, "a b");
+    client.append_with("INBOX", AppendOptions::new().with_annotations([first]), "Subject: x").await?;
+    let seven: UidSet = "7".parse().unwrap();
+    let other = comment
+        .with_value(AnnotationAttribute::VALUE_PRIV, "c")
+        .without_value(AnnotationAttribute::VALUE_SHARED);
+    client.uid_store_annotations(seven.clone(), [other]).await?;
+    let asked = FetchAnnotations::new(
+        [AnnotationPattern::new("/*")?],
+        [AnnotationAttribute::VALUE_PRIV, AnnotationAttribute::SIZE_PRIV],
+    );
+    let mut messages = client.uid_fetch(seven, [FetchAtt::Annotation(asked.into())]).await?;
+    let message = messages.next().await?.unwrap();
+    let found = &message.annotations().unwrap()[0];
+    let told = [AnnotationAttribute::VALUE_PRIV, AnnotationAttribute::SIZE_PRIV]
+        .map(|it| found.value(&it).unwrap().clone());
+    assert_eq!(told, ["c", "1"].map(Text::from));
+    assert!(messages.next().await?.is_none());
+    let key = SearchAnnotation::new(AnnotationPattern::new("/comment")?, AnnotationScope::Both, "c");
+    assert_eq!(client.uid_search([SearchKey::Annotation(key.into())]).await?.len(), 1);
     Ok(())
 }
 

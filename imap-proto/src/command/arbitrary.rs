@@ -18,7 +18,7 @@ use super::{
     Thread, ThreadAlgorithm,
 };
 use crate::capability::Capability;
-use crate::extensions::multisearch::ESearch;
+use crate::extensions::{annotate::AnnotationAttribute, multisearch::ESearch};
 use crate::types::{
     Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxAttribute, MailboxName, MessageSet,
     ObjectId, Partial, Section, SectionText, SeqRange, SetMember, SetNumber, Tag, Value,
@@ -165,7 +165,8 @@ fn other(u: &mut Unstructured<'_>) -> Result<OtherItem> {
 }
 
 fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchAtt> {
-    Ok(match u.int_in_range(0..=22)? {
+    Ok(match u.int_in_range(0..=23)? {
+        23 => FetchAtt::Annotation(Box::new(u.arbitrary()?)),
         20 => FetchAtt::GmailLabels,
         21 => FetchAtt::GmailMessageId,
         22 => FetchAtt::GmailThreadId,
@@ -221,7 +222,8 @@ fn key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
     }
     let last = if depth == 0 { 33 } else { 36 };
     if u.ratio(1, 16)? {
-        return Ok(match u.int_in_range(0..=3)? {
+        return Ok(match u.int_in_range(0..=4)? {
+            4 => SearchKey::Annotation(Box::new(u.arbitrary()?)),
             0 => SearchKey::GmailLabel(u.arbitrary()?),
             1 => SearchKey::GmailMessageId(u.arbitrary()?),
             2 => SearchKey::GmailRaw(astring(u)?),
@@ -317,7 +319,7 @@ fn search(u: &mut Unstructured<'_>) -> Result<Search> {
 }
 
 fn select(u: &mut Unstructured<'_>) -> Result<Select> {
-    let select = Select::new(mailbox(u)?).with_condstore(u.arbitrary()?);
+    let select = Select::new(mailbox(u)?).with_condstore(u.arbitrary()?).with_annotate(u.ratio(1, 4)?);
     Ok(match maybe(u, |u| u.arbitrary())? {
         Some(known) => select.with_qresync(known),
         None => select,
@@ -414,6 +416,12 @@ fn append_message(u: &mut Unstructured<'_>) -> Result<AppendMessage> {
     };
     let mut message = AppendMessage::new(data).with_flags(flags(u)?);
     message.date = maybe(u, date_time)?;
+    if u.ratio(1, 8)? {
+        message.annotations = some(u, |u| u.arbitrary())?;
+        // No others can be set.
+        let attributes = message.annotations.iter_mut().flat_map(|entry| &mut entry.attributes);
+        attributes.for_each(|(name, _)| *name = AnnotationAttribute::VALUE_SHARED);
+    }
     Ok(message)
 }
 
@@ -495,6 +503,7 @@ impl<'a> Arbitrary<'a> for Command {
             }),
             28 => Command::Copy(copy(u)?),
             29 => Command::Move(copy(u)?),
+            34 if u.arbitrary()? => Command::StoreAnnotations(Box::new(u.arbitrary()?)),
             34 => Command::StoreLabels(Box::new(u.arbitrary()?)),
             31 => Command::Extension(u.arbitrary()?),
             32 => Command::Compress,

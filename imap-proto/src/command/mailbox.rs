@@ -9,6 +9,7 @@ use crate::{
     capability::Capability,
     deviation,
     extensions::{
+        annotate,
         condstore::{self, QResync},
         quota::ResourceName,
     },
@@ -38,6 +39,9 @@ pub struct Select {
     pub condstore: bool,
     /// `QRESYNC`: the server is to tell what has changed in the meantime, once QRESYNC is enabled.
     pub qresync: Option<Box<QResync>>,
+    /// `ANNOTATE`: the server is to tell changes of annotations
+    /// ([RFC 5257 section 4.2](https://www.rfc-editor.org/rfc/rfc5257#section-4.2)).
+    pub annotate: bool,
 }
 
 /// `CREATE` (RFC 9051 section 6.3.4).
@@ -206,16 +210,17 @@ impl Select {
     /// Opens a mailbox.
     #[must_use]
     pub const fn new(mailbox: MailboxName) -> Self {
-        Self { mailbox, condstore: false, qresync: None }
+        Self { mailbox, condstore: false, qresync: None, annotate: false }
     }
 
     /// What a server must have for the options.
-    pub(super) fn needs(&self) -> Option<Need> {
-        match (&self.qresync, self.condstore) {
+    pub(super) fn needs(&self) -> impl Iterator<Item = Need> {
+        let condstore = match (&self.qresync, self.condstore) {
             (Some(_), _) => Some(condstore::needs_qresync()),
             (None, true) => Some(condstore::needs_condstore()),
             (None, false) => None,
-        }
+        };
+        condstore.into_iter().chain(self.annotate.then(annotate::needs_annotate))
     }
 
     /// ```text
@@ -233,13 +238,14 @@ impl Select {
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.mailbox(&self.mailbox);
-        if self.condstore || self.qresync.is_some() {
+        if self.condstore || self.qresync.is_some() || self.annotate {
             self.write_parameters(e);
         }
     }
 }
 
 setters!(const Select {
+    with_annotate(annotate: bool),
     with_condstore(condstore: bool),
 });
 

@@ -58,7 +58,7 @@ pub use list::{List, ListOptions, ListPatterns, ListReturnOpt, ListSelectOpt};
 pub use mailbox::{Create, Select, Status, StatusAtt};
 pub use messages::Messages;
 pub use other::OtherItem;
-pub(crate) use parse::{announces_message, announces_url, eat_word, parse_head, takes_message};
+pub(crate) use parse::{announces_argument, announces_message, eat_word, parse_head, takes_message};
 pub use preview::PreviewMods;
 pub use replace::{Replace, Replaced};
 pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, Then, row_of};
@@ -168,6 +168,8 @@ pub enum Command {
     Fetch(Fetch),
     /// `STORE`: section 6.4.6.
     Store(Store),
+    /// `STORE` of annotations.
+    StoreAnnotations(Box<crate::extensions::annotate::AnnotationStore>),
     /// `STORE` of Gmail's labels.
     StoreLabels(Box<crate::extensions::gmail::GmailStore>),
     /// `COPY`: section 6.4.7.
@@ -237,6 +239,7 @@ impl Command {
             Command::Thread(thread) => thread.search.uid,
             Command::Fetch(fetch) => fetch.messages.is_uid(),
             Command::Store(store) => store.messages.is_uid(),
+            Command::StoreAnnotations(store) => store.messages.is_uid(),
             Command::StoreLabels(store) => store.messages.is_uid(),
             Command::Copy(copy) | Command::Move(copy) => copy.messages.is_uid(),
             Command::Replace(replace) => matches!(replace.replaced, Replaced::Uid(_)),

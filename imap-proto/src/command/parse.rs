@@ -117,6 +117,7 @@ fn takes_parameters(command: &Command) -> bool {
             | C::Status(_)
             | C::Fetch(_)
             | C::Store(_)
+            | C::StoreAnnotations(_)
             | C::StoreLabels(_)
             | C::Copy(_)
             | C::Move(_)
@@ -365,19 +366,22 @@ fn after_number(text: &[u8]) -> Option<&[u8]> {
     text.get(end..)
 }
 
-/// Whether the literal announced at the end of a part of an APPEND is a URL of CATENATE, which is no message.
-pub(crate) fn announces_url(text: &[u8]) -> bool {
+/// Whether the literal announced at the end of a part of an APPEND is an argument, and no message: a URL of CATENATE, or
+/// the value of an annotation.
+pub(crate) fn announces_argument(text: &[u8]) -> bool {
     let Some(open) = memchr::memrchr(b'{', text) else { return false };
     let before = text.get(..open).unwrap_or_default();
     let before = before.strip_suffix(b"~").unwrap_or(before);
-    let start = before.len().saturating_sub(5);
-    let word = before.get(start..).unwrap_or_default();
-    matches!(word.first(), Some(b' ' | b'('))
-        && word.get(1..).is_some_and(|word| word.eq_ignore_ascii_case(b"URL "))
+    [&b"URL "[..], b"value.priv ", b"value.shared "].into_iter().any(|word| {
+        let Some((before, last)) = before.split_at_checked(before.len().saturating_sub(word.len())) else {
+            return false;
+        };
+        matches!(before.last(), Some(b' ' | b'(')) && last.eq_ignore_ascii_case(word)
+    })
 }
 
 /// The arguments of an APPEND, from the end of its name: whether the mailbox's name is complete, and what is
-/// announced no URL.
+/// announced no other argument.
 fn append_announces_message(arguments: &[u8]) -> bool {
     let Some(arguments) = arguments.strip_prefix(b" ") else { return false };
     let after = match arguments.first() {
@@ -403,5 +407,5 @@ fn append_announces_message(arguments: &[u8]) -> bool {
         }
         _ => arguments.iter().position(|&byte| byte == b' ').and_then(|end| arguments.get(end..)),
     };
-    after.is_some_and(|after| !after.is_empty() && !announces_url(after))
+    after.is_some_and(|after| !after.is_empty() && !announces_argument(after))
 }

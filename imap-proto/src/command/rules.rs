@@ -116,8 +116,9 @@ impl Command {
             _ => {}
         }
         match self {
-            Command::Select(select) | Command::Examine(select) => select.needs().filter(lacks),
+            Command::Select(select) | Command::Examine(select) => select.needs().find(lacks),
             Command::Create(create) => create.needs().filter(lacks),
+            Command::StoreAnnotations(store) => store.needs().find(lacks),
             Command::StoreLabels(store) => store.needs().find(lacks),
             Command::Status(status) => status.items.iter().filter_map(StatusAtt::needs).find(lacks),
             Command::List(list) => list.needs().find(lacks),
@@ -227,7 +228,7 @@ impl Command {
             C::Sort(_) => Name::Sort,
             C::Thread(_) => Name::Thread,
             C::Fetch(_) => Name::Fetch,
-            C::Store(_) | C::StoreLabels(_) => Name::Store,
+            C::Store(_) | C::StoreAnnotations(_) | C::StoreLabels(_) => Name::Store,
             C::Copy(_) => Name::Copy,
             C::Move(_) => Name::Move,
             C::Extension(_) | C::Other(_) => return None,

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use mailwire_core::{ParseError, ParseErrorKind, setters};
 
 use super::{Command, Messages, rules::Need, writer::Writer};
-use crate::extensions::{condstore, gmail::GmailStore};
+use crate::extensions::{annotate::AnnotationStore, condstore, gmail::GmailStore};
 use crate::types::{Flag, FlagSet, MailboxName, ModSeq, Reader};
 
 /// `STORE` and `UID STORE` (RFC 9051 section 6.4.6).
@@ -67,7 +67,7 @@ impl Store {
     /// store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))
     /// ```
     ///
-    /// Gmail stores labels by it, too.
+    /// Annotations and Gmail's labels are stored by it, too.
     pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Command, ParseError> {
         r.space()?;
         let messages = Messages::read(r, uid)?;
@@ -84,6 +84,10 @@ impl Store {
                 let mut store = GmailStore::read(messages, action, r)?;
                 store.unchanged_since = unchanged_since;
                 return Ok(Command::StoreLabels(Box::new(store)));
+            }
+            if action == StoreAction::Replace && r.eat_ignore_case("ANNOTATION") {
+                let store = AnnotationStore::read(messages, unchanged_since, r)?;
+                return Ok(Command::StoreAnnotations(Box::new(store)));
             }
             let letter = r.peek().is_some_and(|byte| byte.is_ascii_alphabetic());
             let kind = if letter { ParseErrorKind::Unknown } else { ParseErrorKind::Syntax };

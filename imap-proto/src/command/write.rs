@@ -107,6 +107,7 @@ impl Command {
             Command::Thread(thread) => thread.write(e),
             Command::Fetch(fetch) => fetch.write(e),
             Command::Store(store) => store.write(e),
+            Command::StoreAnnotations(store) => store.write(e),
             Command::StoreLabels(store) => store.write(e),
             Command::Copy(copy) => {
                 e.name(copy.messages.is_uid(), b"COPY ");

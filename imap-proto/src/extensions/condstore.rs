@@ -298,6 +298,7 @@ impl Select {
         r.items(|r| {
             let at = r.offset();
             match Parameter::of(r.take_class(chars::ATOM)) {
+                Some(Parameter::Annotate) => self.annotate = true,
                 Some(Parameter::CondStore) => self.condstore = true,
                 Some(Parameter::QResync) if self.qresync.is_none() => {
                     self.qresync = Some(Box::new(QResync::read(r)?));
@@ -310,7 +311,7 @@ impl Select {
             }
             Ok(())
         })?;
-        if self.condstore || self.qresync.is_some() {
+        if self.condstore || self.qresync.is_some() || self.annotate {
             Ok(())
         } else {
             Err(ParseError::new(start, "an empty list of parameters"))
@@ -319,9 +320,17 @@ impl Select {
 
     #[cold]
     pub(crate) fn write_parameters(&self, e: &mut Writer<'_>) {
-        e.put(if self.condstore { b" (CONDSTORE" } else { b" (" });
+        let mut before: &[u8] = b" (";
+        for (_, name) in
+            [(self.condstore, &b"CONDSTORE"[..]), (self.annotate, b"ANNOTATE")].iter().filter(|it| it.0)
+        {
+            e.put(before);
+            e.put(name);
+            before = b" ";
+        }
         if let Some(qresync) = &self.qresync {
-            e.put(if self.condstore { b" QRESYNC (" } else { b"QRESYNC (" });
+            e.put(before);
+            e.put(b"QRESYNC (");
             qresync.write(e);
             e.put(b")");
         }
@@ -330,7 +339,7 @@ impl Select {
 }
 
 keywords! {
-    enum Parameter { CondStore = "CONDSTORE", QResync = "QRESYNC" }
+    enum Parameter { Annotate = "ANNOTATE", CondStore = "CONDSTORE", QResync = "QRESYNC" }
 }
 
 impl QResync {

@@ -4,6 +4,7 @@
 //! file, and costs a line in each.
 
 pub mod acl;
+pub mod annotate;
 pub mod apple_push;
 pub mod comparator;
 pub mod condstore;

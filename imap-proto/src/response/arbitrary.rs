@@ -91,7 +91,9 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Vec<Capability>> {
 }
 
 fn code(u: &mut Unstructured<'_>) -> Result<Code> {
-    Ok(match u.int_in_range(0..=26)? {
+    Ok(match u.int_in_range(0..=28)? {
+        27 => Code::Annotate(u.arbitrary()?),
+        28 => Code::Annotations(u.arbitrary()?),
         0 => Code::Alert,
         1 => Code::ReadOnly,
         2 => Code::TryCreate,
@@ -246,7 +248,8 @@ fn object_id(u: &mut Unstructured<'_>) -> Result<ImapString> {
 }
 
 fn fetch_item(u: &mut Unstructured<'_>) -> Result<MsgAtt> {
-    Ok(match u.int_in_range(0..=22)? {
+    Ok(match u.int_in_range(0..=23)? {
+        23 => MsgAtt::Annotation(Box::new(u.arbitrary()?)),
         21 => MsgAtt::Snippet(nstring(u)?),
         0 => MsgAtt::Uid(u.arbitrary()?),
         1 => MsgAtt::Flags(flags(u)?),

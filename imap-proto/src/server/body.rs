@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     capability::Capability,
-    command::{AppendLiteral, AppendMessage, AppendMore, Command, OpenAppend, Request, announces_url},
+    command::{AppendLiteral, AppendMessage, AppendMore, Command, OpenAppend, Request, announces_argument},
     framing::{Announcement, Frame},
     response::{Code, Reply, ReplyKind},
     types::{ParseContext, Reader},
@@ -72,7 +72,8 @@ impl Machine {
     /// What stands between a literal of an APPEND and the next one.
     pub(super) fn take_more(&mut self, announced: Announcement, input: &mut BytesMut) -> Reading {
         let text = self.framer.announced(input);
-        if self.open.is_catenate() && announces_url(text) {
+        let takes_arguments = self.open.is_catenate() || self.permits_several();
+        if takes_arguments && announces_argument(text) {
             let so_far = text.len();
             if self.permits_inline(announced, so_far).is_err() {
                 self.give_up(announced, input)?;

@@ -80,6 +80,7 @@ const NOT_USED: &str = "not used";
 async fn check(tour: &mut Tour<'_>, name: &str) -> Result<&'static str> {
     match name {
         "IMAP4rev1" | "IMAP4rev2" | "LITERAL+" | "LITERAL-" => messages::stored(tour).await,
+        "ANNOTATE-EXPERIMENT-1" => messages::annotations(tour).await,
         "APPENDLIMIT" => messages::append_limit(tour).await,
         "BINARY" => messages::binary(tour).await,
         "CATENATE" | "URL-PARTIAL" => messages::catenate(tour).await,
@@ -90,6 +91,7 @@ async fn check(tour: &mut Tour<'_>, name: &str) -> Result<&'static str> {
         "SAVEDATE" => messages::save_dates(tour).await,
         "UIDPLUS" => messages::uid_plus(tour).await,
         "URLAUTH" => messages::authorized_urls(tour).await,
+        "URLAUTH=BINARY" => messages::authorized_parts(tour).await,
         "MOVE" => messages::moves(tour).await,
 
         "CONDSTORE" => changes::condstore(tour).await,

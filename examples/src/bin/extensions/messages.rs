@@ -11,7 +11,13 @@ use mailwire_transport::{
         client::{AppendOptions, Catenate},
         proto::{
             command::{AString, PreviewMods},
-            extensions::urlauth::{UrlContent, UrlFetchArg},
+            extensions::{
+                annotate::{
+                    AnnotationAttribute, AnnotationName, AnnotationPattern, AnnotationScope, EntryAtts,
+                    FetchAnnotations, SearchAnnotation,
+                },
+                urlauth::{UrlContent, UrlFetchArg, UrlFetchParam},
+            },
             response::MsgAtt,
             types::{Section, Uid},
             url::{Access, ImapUrl, MailboxRef, MessageRef, Server, UrlAuth},
@@ -156,6 +162,62 @@ pub(crate) async fn authorized_urls(tour: &mut Tour<'_>) -> Result<&'static str>
     }
     client.reset_key(&tour.mailbox).await?;
     same("a URL that was taken back", &fetched(&mut client).await?, &UrlContent::Nil)?;
+    Ok(AS_EXPECTED)
+}
+
+/// A decoded part by such a URL.
+pub(crate) async fn authorized_parts(tour: &mut Tour<'_>) -> Result<&'static str> {
+    let mut client = tour.connect().await?;
+    let uid = tour.messages().await?.get(4).context("no message 5")?.uid;
+    let section = Section::new(vec![2.try_into()?], None)?;
+    let part = MessageRef::new(MailboxRef::try_from(tour.mailbox.as_str())?, uid)
+        .with_section(section)
+        .with_auth(UrlAuth::new(Access::AuthUser));
+    let server = Server::new(tour.host())?.with_user(tour.user()?)?;
+    let url = ImapUrl::new(server).with_target(part);
+    let made = client.generate_url_auth([&url]).await?.pop().context("no URL")?;
+    let arg = UrlFetchArg::new(AString::new(made)?).with_params([UrlFetchParam::Binary]);
+    let found = client.url_fetch([arg]).await?.into_iter().next().context("no answer")?;
+    match found.content {
+        UrlContent::Bytes(bytes) => same("the decoded part", &bytes.as_bytes(), &ATTACHMENT.as_slice())?,
+        other => anyhow::bail!("the decoded part: {other:?}"),
+    }
+    Ok(AS_EXPECTED)
+}
+
+/// An annotation is stored, fetched, found and removed; a message brings one along.
+pub(crate) async fn annotations(tour: &mut Tour<'_>) -> Result<&'static str> {
+    let mut client = tour.open().await?;
+    let uid = *tour.uids().await?.first().context("no message")?;
+    let asked = FetchAnnotations::new(
+        [AnnotationPattern::new("/comment")?],
+        [AnnotationAttribute::VALUE_PRIV, AnnotationAttribute::SIZE_PRIV],
+    );
+    let comment = async |client: &mut Client, uid: Uid| {
+        let mut messages = client.uid_fetch(uid, [FetchAtt::Annotation(asked.clone().into())]).await?;
+        let message = messages.next().await?.context("no answer")?;
+        let found = message.annotations().context("no annotations")?.first().cloned();
+        anyhow::Ok(found.map(|entry| {
+            [AnnotationAttribute::VALUE_PRIV, AnnotationAttribute::SIZE_PRIV]
+                .map(|it| entry.value(&it).cloned())
+        }))
+    };
+    let entry = EntryAtts::new(AnnotationName::new("/comment")?);
+    let value = entry.clone().with_value(AnnotationAttribute::VALUE_PRIV, "Is it green?");
+    client.uid_store_annotations(uid, [value.clone()]).await?;
+    let expected = Some([Some("Is it green?".into()), Some("12".into())]);
+    same("ANNOTATION", &comment(&mut client, uid).await?, &expected)?;
+    let key = SearchAnnotation::new(AnnotationPattern::ALL, AnnotationScope::Private, "green");
+    let found: Vec<Uid> = client.uid_search([SearchKey::Annotation(key.into())]).await?.iter().collect();
+    same("messages with it", &found, &vec![uid])?;
+    client.append_with(&tour.mailbox, AppendOptions::new().with_annotations([value]), NOTE).await?;
+    let new = *tour.uids().await?.last().context("no message")?;
+    client.noop().await?;
+    same("ANNOTATION of APPEND", &comment(&mut client, new).await?, &expected)?;
+    tour.remove_message(new).await?;
+    client.uid_store_annotations(uid, [entry.without_value(AnnotationAttribute::VALUE_PRIV)]).await?;
+    let left = comment(&mut client, uid).await?.and_then(|[value, _]| value);
+    same("ANNOTATION after it was removed", &left, &None)?;
     Ok(AS_EXPECTED)
 }
 

@@ -12,6 +12,7 @@ pub(crate) use self::parse::{AppendMore, OpenAppend};
 use super::{AString, rules::Need};
 use crate::{
     capability::Capability,
+    extensions::annotate::{self, EntryAtts},
     types::{DateTime, FlagSet, MailboxName},
 };
 
@@ -46,6 +47,9 @@ pub struct AppendMessage {
     pub flags: FlagSet,
     /// Its internal date; that of its arrival if there is none.
     pub date: Option<DateTime>,
+    /// `ANNOTATION`: its annotations ([RFC 5257 section
+    /// 4.7](https://www.rfc-editor.org/rfc/rfc5257#section-4.7)).
+    pub annotations: Vec<EntryAtts>,
     /// What it consists of.
     pub data: AppendData,
 }
@@ -186,7 +190,7 @@ impl AppendMessage {
     /// A message without flags.
     #[must_use]
     pub const fn new(data: AppendData) -> Self {
-        Self { flags: FlagSet::new(), date: None, data }
+        Self { flags: FlagSet::new(), date: None, annotations: Vec::new(), data }
     }
 
     /// The bytes that come with the command, of the message or of its parts.
@@ -204,7 +208,8 @@ impl AppendMessage {
     /// What a server must have for it.
     fn needs(&self) -> impl Iterator<Item = Need> + '_ {
         let catenate = matches!(self.data, AppendData::Catenate(_)).then(|| Need::of(&Capability::Catenate));
-        catenate.into_iter().chain(self.literals().filter_map(AppendLiteral::needs))
+        let annotate = (!self.annotations.is_empty()).then(annotate::needs_annotate);
+        catenate.into_iter().chain(annotate).chain(self.literals().filter_map(AppendLiteral::needs))
     }
 
     /// The bytes that come with the command, to change them: to have them streamed, say.
@@ -237,6 +242,7 @@ setters!(const AppendMessage {
 });
 
 setters!(AppendMessage {
+    with_annotations(annotations: into Vec<EntryAtts>),
     with_flags(flags: FlagSet),
 });
 

@@ -8,6 +8,7 @@ use super::{Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMe
 use crate::{
     capability::Capability,
     command::{AString, parse::eat_word, rules::Need},
+    extensions::annotate::EntryAtts,
     types::{DateTime, Flag, FlagSet, Literal, MailboxName, Reader, read_astring, read_literal},
 };
 
@@ -27,7 +28,7 @@ impl Append {
 
 impl AppendMessage {
     /// ```text
-    /// append-message = [SP flag-list] [SP date-time] SP append-data
+    /// append-message = [SP flag-list] [SP date-time] [SP att-annotate] SP append-data       ; RFC 5257
     /// append-data    = literal / literal8 / "CATENATE" SP "(" cat-part *(SP cat-part) ")"   ; RFC 4469
     /// ```
     ///
@@ -48,16 +49,29 @@ impl AppendMessage {
             date = Some(DateTime::read(r)?);
             r.space()?;
         }
-        let data = if matches!(r.peek(), Some(b'c' | b'C')) && eat_word(r, "CATENATE") {
-            r.space()?;
-            r.expect(b'(', "expected (")?;
-            let mut parts = alloc::vec![CatPart::read(r)?];
-            CatPart::read_more(r, &mut parts)?;
-            AppendData::Catenate(parts)
-        } else {
-            AppendData::Literal(AppendLiteral::read(r)?)
+        let mut annotations = Vec::new();
+        let data = match r.peek() {
+            Some(b'a' | b'A' | b'c' | b'C') => Self::read_named(r, &mut annotations)?,
+            _ => AppendData::Literal(AppendLiteral::read(r)?),
         };
-        Ok(Self { flags, date, data })
+        Ok(Self { flags, date, annotations, data })
+    }
+
+    /// Annotations, and what is put together.
+    #[cold]
+    fn read_named(r: &mut Reader<'_>, annotations: &mut Vec<EntryAtts>) -> Result<AppendData, ParseError> {
+        if eat_word(r, "ANNOTATION") {
+            *annotations = EntryAtts::read_all(r)?;
+            r.space()?;
+        }
+        if !eat_word(r, "CATENATE") {
+            return AppendLiteral::read(r).map(AppendData::Literal);
+        }
+        r.space()?;
+        r.expect(b'(', "expected (")?;
+        let mut parts = alloc::vec![CatPart::read(r)?];
+        CatPart::read_more(r, &mut parts)?;
+        Ok(AppendData::Catenate(parts))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writing APPEND.
 
 use super::{Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart};
-use crate::command::writer::Writer;
+use crate::{command::writer::Writer, extensions::annotate::EntryAtts};
 
 impl Append {
     pub(in crate::command) fn write(&self, e: &mut Writer<'_>) {
@@ -27,6 +27,9 @@ impl AppendMessage {
         if let Some(date) = self.date {
             e.put(b" ");
             date.write(e.out);
+        }
+        if !self.annotations.is_empty() {
+            EntryAtts::put_all(&self.annotations, e);
         }
         e.put(b" ");
         match &self.data {

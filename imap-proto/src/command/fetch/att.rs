@@ -1,6 +1,6 @@
 //! The items of FETCH.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::num::NonZeroU32;
 
 use mailwire_core::{ParseError, ParseErrorKind, Text, keywords};
@@ -8,7 +8,10 @@ use mailwire_core::{ParseError, ParseErrorKind, Text, keywords};
 use crate::{
     capability::Capability,
     command::{OtherItem, PreviewMods, rules::Need, writer::Writer},
-    extensions::condstore,
+    extensions::{
+        annotate::{self, FetchAnnotations},
+        condstore,
+    },
     types::{Atom, Partial, Reader, Section, Value, chars, read_section_binary, write_section_binary},
 };
 
@@ -72,6 +75,8 @@ pub enum FetchAtt {
     Preview(PreviewMods),
     /// `SNIPPET`: its first words, from before PREVIEW.
     Snippet(PreviewMods),
+    /// `ANNOTATION`: annotations ([RFC 5257](https://www.rfc-editor.org/rfc/rfc5257)).
+    Annotation(Box<FetchAnnotations>),
     /// `X-GM-LABELS`: Gmail's labels.
     GmailLabels,
     /// `X-GM-MSGID`: Gmail's identifier of the message.
@@ -96,12 +101,13 @@ impl FetchAtt {
     ///             "MODSEQ"                                                    ; RFC 7162
     /// ```
     ///
-    /// In a list, arguments may follow that are not known here.
-    pub(super) fn read(r: &mut Reader<'_>, in_list: bool) -> Result<Self, ParseError> {
+    /// After those that are there. In a list, arguments may follow that are not known here.
+    // What has no arguments goes into its place without a stop in memory.
+    pub(super) fn read(r: &mut Reader<'_>, in_list: bool, items: &mut Vec<Self>) -> Result<(), ParseError> {
         let start = r.offset();
         // `[` is an ATOM-CHAR, but ends the name of an item.
         let name = r.take_while(|byte| byte != b'[' && chars::is(byte, chars::ATOM));
-        Ok(match Att::of(name) {
+        items.push(match Att::of(name) {
             Some(Att::Flags) => Self::Flags,
             Some(Att::Uid) => Self::Uid,
             Some(Att::Modseq) => Self::ModSeq,
@@ -109,12 +115,33 @@ impl FetchAtt {
             Some(Att::Internaldate) => Self::InternalDate,
             Some(Att::Rfc822Size) => Self::Rfc822Size,
             Some(Att::Bodystructure) => Self::BodyStructure,
-            Some(Att::Body) if r.peek() == Some(b'[') => Self::section(r, false)?,
-            Some(Att::BodyPeek) if r.peek() == Some(b'[') => Self::section(r, true)?,
-            Some(Att::Body) => Self::Body,
+            Some(Att::Body) if r.peek() != Some(b'[') => Self::Body,
             Some(Att::Rfc822) => Self::Rfc822,
             Some(Att::Rfc822Header) => Self::Rfc822Header,
             Some(Att::Rfc822Text) => Self::Rfc822Text,
+            Some(Att::Emailid) => Self::EmailId,
+            Some(Att::Threadid) => Self::ThreadId,
+            Some(Att::Savedate) => Self::SaveDate,
+            Some(Att::GmailLabels) => Self::GmailLabels,
+            Some(Att::GmailMessageId) => Self::GmailMessageId,
+            Some(Att::GmailThreadId) => Self::GmailThreadId,
+            name => {
+                items.push(Self::read_with_arguments(name, r, start, in_list)?);
+                return Ok(());
+            }
+        });
+        Ok(())
+    }
+
+    fn read_with_arguments(
+        name: Option<Att>,
+        r: &mut Reader<'_>,
+        start: usize,
+        in_list: bool,
+    ) -> Result<Self, ParseError> {
+        Ok(match name {
+            Some(Att::Body) => Self::section(r, false)?,
+            Some(Att::BodyPeek) if r.peek() == Some(b'[') => Self::section(r, true)?,
             Some(Att::Binary) => {
                 Self::Binary { part: read_section_binary(r)?, partial: read_partial(r)?, peek: false }
             }
@@ -122,14 +149,9 @@ impl FetchAtt {
                 Self::Binary { part: read_section_binary(r)?, partial: read_partial(r)?, peek: true }
             }
             Some(Att::BinarySize) => Self::BinarySize { part: read_section_binary(r)? },
-            Some(Att::Emailid) => Self::EmailId,
-            Some(Att::Threadid) => Self::ThreadId,
-            Some(Att::Savedate) => Self::SaveDate,
             Some(Att::Preview) => Self::Preview(PreviewMods::read(r)).with_what_follows(r, start, in_list)?,
             Some(Att::Snippet) => Self::Snippet(PreviewMods::read(r)).with_what_follows(r, start, in_list)?,
-            Some(Att::GmailLabels) => Self::GmailLabels,
-            Some(Att::GmailMessageId) => Self::GmailMessageId,
-            Some(Att::GmailThreadId) => Self::GmailThreadId,
+            Some(Att::Annotation) => Self::Annotation(Box::new(FetchAnnotations::read(r)?)),
             _ => Self::other(r, start)?.with_what_follows(r, start, in_list)?,
         })
     }
@@ -182,6 +204,7 @@ impl FetchAtt {
             Self::Binary { .. } | Self::BinarySize { .. } => Need::of(&Capability::Binary).or_rev2(),
             Self::EmailId | Self::ThreadId => Need::of(&Capability::ObjectId),
             Self::SaveDate => Need::of(&Capability::SaveDate),
+            Self::Annotation(_) => annotate::needs_annotate(),
             Self::GmailLabels | Self::GmailMessageId | Self::GmailThreadId => {
                 Need::of(&Capability::GmailExtensions)
             }
@@ -234,6 +257,7 @@ impl FetchAtt {
                 e.put(b"SNIPPET");
                 mods.write(e);
             }
+            Self::Annotation(asked) => asked.write(e),
             Self::GmailLabels => e.put(b"X-GM-LABELS"),
             Self::GmailMessageId => e.put(b"X-GM-MSGID"),
             Self::GmailThreadId => e.put(b"X-GM-THRID"),
@@ -265,6 +289,7 @@ fn write_partial(e: &mut Writer<'_>, partial: Option<Partial>) {
 keywords! {
     /// The names of FETCH items.
     enum Att {
+        Annotation = "ANNOTATION",
         Binary = "BINARY",
         BinaryPeek = "BINARY.PEEK",
         BinarySize = "BINARY.SIZE",

@@ -240,20 +240,19 @@ impl FetchAtts {
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         if r.eat(b'(') {
             let mut items = Vec::with_capacity(6);
-            r.items(|r| {
-                items.push(FetchAtt::read(r, true)?);
-                Ok(())
-            })?;
+            r.items(|r| FetchAtt::read(r, true, &mut items))?;
             if items.is_empty() {
                 return Err(r.error("an empty list of items"));
             }
             return Ok(Self::List(items));
         }
-        Ok(match FetchAtt::read(r, false)? {
-            FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("ALL") => Self::All,
-            FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("FAST") => Self::Fast,
-            FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("FULL") => Self::Full,
-            item => Self::List(alloc::vec![item]),
+        let mut items = Vec::with_capacity(1);
+        FetchAtt::read(r, false, &mut items)?;
+        Ok(match items.as_slice() {
+            [FetchAtt::Other(item)] if item.name.eq_ignore_ascii_case("ALL") => Self::All,
+            [FetchAtt::Other(item)] if item.name.eq_ignore_ascii_case("FAST") => Self::Fast,
+            [FetchAtt::Other(item)] if item.name.eq_ignore_ascii_case("FULL") => Self::Full,
+            _ => Self::List(items),
         })
     }
 }

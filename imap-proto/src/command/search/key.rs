@@ -8,6 +8,7 @@ use crate::{
     capability::Capability,
     command::{AString, OtherItem, rules::Need},
     extensions::{
+        annotate::{self, SearchAnnotation},
         condstore::{self, SearchModSeq},
         gmail::GmailLabel,
     },
@@ -21,6 +22,9 @@ use crate::{
 pub enum SearchKey {
     /// `ALL`
     All,
+    /// `ANNOTATION`: words in an annotation ([RFC 5257 section
+    /// 4.8](https://www.rfc-editor.org/rfc/rfc5257#section-4.8)).
+    Annotation(Box<SearchAnnotation>),
     /// `ANSWERED`
     Answered,
     /// `BCC`: a word in that field.
@@ -195,6 +199,7 @@ impl SearchKey {
             Self::ModSeq(_) => condstore::needs_condstore(),
             Self::Older(_) | Self::Younger(_) => Need::of(&Capability::Within),
             Self::Fuzzy(_) => fuzzy(),
+            Self::Annotation(_) => annotate::needs_annotate(),
             Self::Filter(_) => Need::of(&Capability::Filters),
             Self::GmailLabel(_) | Self::GmailMessageId(_) | Self::GmailRaw(_) | Self::GmailThreadId(_) => {
                 Need::of(&Capability::GmailExtensions)

@@ -12,7 +12,7 @@ use crate::{
         AString, OtherItem,
         parse::{eat_word, read_atom},
     },
-    extensions::{condstore::SearchModSeq, gmail::GmailLabel},
+    extensions::{annotate::SearchAnnotation, condstore::SearchModSeq, gmail::GmailLabel},
     types::{Atom, Date, ObjectId, ParseContext, Reader, SequenceSet, UidSet, chars, read_nz},
 };
 
@@ -141,6 +141,7 @@ impl SearchKey {
             Some(Key::Unflagged) => Self::Unflagged,
             Some(Key::Unkeyword) => Self::Unkeyword(keyword(r)?),
             Some(Key::Unseen) => Self::Unseen,
+            Some(Key::Annotation) => Self::Annotation(Box::new(SearchAnnotation::read(r)?)),
             Some(Key::Younger) => Self::Younger(nz_number(r)?),
             Some(Key::GmailLabels) => {
                 r.space()?;
@@ -262,6 +263,7 @@ keywords! {
     /// The names of search keys.
     enum Key {
         All = "ALL",
+        Annotation = "ANNOTATION",
         Answered = "ANSWERED",
         Bcc = "BCC",
         Before = "BEFORE",

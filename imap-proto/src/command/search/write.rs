@@ -30,6 +30,7 @@ impl SearchKey {
     fn write(&self, e: &mut Writer<'_>) {
         match self {
             Self::All => e.put(b"ALL"),
+            Self::Annotation(search) => search.write(e),
             Self::Answered => e.put(b"ANSWERED"),
             Self::Bcc(word) => write_text(e, b"BCC ", word),
             Self::Before(date) => write_date(e, b"BEFORE ", *date),

@@ -113,7 +113,7 @@ impl EntryName {
 /// ```text
 /// value = nstring / literal8
 /// ```
-fn read_value(r: &mut Reader<'_>) -> Result<Option<Text>, ParseError> {
+pub(in crate::extensions) fn read_value(r: &mut Reader<'_>) -> Result<Option<Text>, ParseError> {
     let start = r.offset();
     let binary = r.peek() == Some(b'~');
     if !binary && r.peek() != Some(b'{') {
@@ -149,7 +149,7 @@ pub(super) fn no_entries(start: usize) -> ParseError {
     ParseError::new(start, "an empty list of entries")
 }
 
-pub(super) fn write_value(out: &mut Vec<u8>, value: Option<&Text>) {
+pub(in crate::extensions) fn write_value(out: &mut Vec<u8>, value: Option<&Text>) {
     match value {
         None => out.extend_from_slice(b"NIL"),
         Some(value) if memchr::memchr(0, value.as_bytes()).is_some() => {
@@ -157,6 +157,17 @@ pub(super) fn write_value(out: &mut Vec<u8>, value: Option<&Text>) {
             out.extend_from_slice(value.as_bytes());
         }
         Some(value) => write_string(out, value.as_bytes()),
+    }
+}
+
+pub(in crate::extensions) fn put_value(value: Option<&Text>, e: &mut Writer<'_>) {
+    match value {
+        None => e.put(b"NIL"),
+        Some(value) if memchr::memchr(0, value.as_bytes()).is_some() => {
+            e.announce(value.as_bytes().len() as u64, true);
+            e.put(value.as_bytes());
+        }
+        Some(value) => e.string_bytes(value.as_bytes()),
     }
 }
 
@@ -182,16 +193,16 @@ pub(super) mod arbitrary {
         u: &mut Unstructured<'_>,
     ) -> Result<Vec<(EntryName, Option<Text>)>> {
         some(u, |u| {
-            let value = maybe(u, |u| u.arbitrary::<Vec<u8>>())?;
-            Ok((
-                u.arbitrary()?,
-                value.map(|mut bytes| {
-                    bytes.truncate(40);
-                    // Others in a quoted string are a deviation.
-                    bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = 0);
-                    Text::from(bytes)
-                }),
-            ))
+            let value = maybe(u, value)?;
+            Ok((u.arbitrary()?, value))
         })
+    }
+
+    pub(in crate::extensions) fn value(u: &mut Unstructured<'_>) -> Result<Text> {
+        let mut bytes = u.arbitrary::<Vec<u8>>()?;
+        bytes.truncate(40);
+        // Others in a quoted string are a deviation.
+        bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = 0);
+        Ok(Text::from(bytes))
     }
 }

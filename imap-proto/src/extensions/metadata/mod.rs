@@ -21,7 +21,10 @@ use alloc::vec::Vec;
 use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text, keywords, setters};
 
 pub use self::entry::EntryName;
-use self::entry::{no_entries, read_values, write_value};
+#[cfg(feature = "arbitrary")]
+pub(super) use self::entry::arbitrary::value as arbitrary_value;
+use self::entry::{no_entries, read_values};
+pub(super) use self::entry::{put_value, read_value, write_value};
 use super::{rest, spaced};
 use crate::{
     capability::Capability,
@@ -298,14 +301,7 @@ impl MetadataCommand {
                 e.spaced(entries, |e, (name, value)| {
                     e.astring_bytes(name.as_bytes());
                     e.put(b" ");
-                    match value {
-                        None => e.put(b"NIL"),
-                        Some(value) if memchr::memchr(0, value.as_bytes()).is_some() => {
-                            e.announce(value.as_bytes().len() as u64, true);
-                            e.put(value.as_bytes());
-                        }
-                        Some(value) => e.string_bytes(value.as_bytes()),
-                    }
+                    put_value(value.as_ref(), e);
                 });
                 e.put(b")");
             }

@@ -11,7 +11,12 @@ use mailwire_core::{Text, setters};
 use self::write::is_url;
 use crate::{
     Capability,
-    extensions::{inprogress::Progress, metadata::MetadataCode, urlauth::UrlMechanism},
+    extensions::{
+        annotate::{AnnotateCode, AnnotationSupport},
+        inprogress::Progress,
+        metadata::MetadataCode,
+        urlauth::UrlMechanism,
+    },
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, SeqNumber, Tag, Uid, UidValidity,
         chars, display,
@@ -65,6 +70,12 @@ macro_rules! codes {
                 /// lowest that a search looked at.
                 uid: Option<Uid>,
             },
+            /// `ANNOTATE`: why an annotation was not stored ([RFC 5257 section
+            /// 4.5](https://www.rfc-editor.org/rfc/rfc5257#section-4.5)).
+            Annotate(AnnotateCode),
+            /// `ANNOTATIONS`: what annotations the messages of the mailbox can have ([RFC 5257 section
+            /// 4.1](https://www.rfc-editor.org/rfc/rfc5257#section-4.1)).
+            Annotations(AnnotationSupport),
             /// `METADATA`: what was left out, or how much may be set ([RFC
             /// 5464](https://www.rfc-editor.org/rfc/rfc5464#section-5)).
             Metadata(MetadataCode),

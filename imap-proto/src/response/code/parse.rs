@@ -8,7 +8,13 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 use super::{Code, CopyUid, OtherCode, write::write_bad_url};
 use crate::{
     Capability, deviation,
-    extensions::{context::read_tag, inprogress::Progress, metadata::MetadataCode, urlauth::UrlMechanism},
+    extensions::{
+        annotate::{AnnotateCode, AnnotationSupport},
+        context::read_tag,
+        inprogress::Progress,
+        metadata::MetadataCode,
+        urlauth::UrlMechanism,
+    },
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, PermanentFlags, Reader, chars, read_astring, read_count,
         read_mod_seq, read_nz, read_string,
@@ -134,6 +140,7 @@ impl Code {
                 r.space()?;
                 Self::NewName(Box::new([old, read_word(r)?]))
             }
+            8 if is("ANNOTATE") => Self::Annotate(AnnotateCode::read(r)?),
             8 if is("METADATA") => Self::Metadata(MetadataCode::read(r)?),
             8 if is("NOUPDATE") => {
                 r.space()?;
@@ -176,6 +183,7 @@ impl Code {
             10 if is("INPROGRESS") => Self::InProgress(Progress::read(r)?),
             10 if is("CAPABILITY") => Self::Capability(Capability::read_all(r)?),
             10 if is("BADCHARSET") => Self::BadCharset(read_charsets(r)?),
+            11 if is("ANNOTATIONS") => Self::Annotations(AnnotationSupport::read(r)?),
             11 if is("UIDVALIDITY") => Self::UidValidity(read_number(r, deviation::ZERO_FOR_UIDVALIDITY)?),
             12 if is("MESSAGELIMIT") => {
                 r.space()?;

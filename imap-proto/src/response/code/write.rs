@@ -72,6 +72,11 @@ impl Code {
                 out.extend_from_slice(b"MODIFIED ");
                 set.write(out);
             }
+            Self::Annotate(code) => {
+                out.extend_from_slice(b"ANNOTATE ");
+                out.extend_from_slice(code.as_str().as_bytes());
+            }
+            Self::Annotations(support) => support.write(out),
             Self::Metadata(code) => code.write(out),
             Self::NoUpdate(tag) => {
                 out.extend_from_slice(b"NOUPDATE ");

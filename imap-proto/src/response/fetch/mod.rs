@@ -9,7 +9,7 @@ use mailwire_core::{Output, Text, setters};
 
 use super::write::{Detached, StreamedLiteral};
 use crate::{
-    extensions::gmail::GmailLabel,
+    extensions::{annotate::AnnotationData, gmail::GmailLabel},
     literal::Announcement,
     types::{
         BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, SeqNumber,
@@ -79,6 +79,8 @@ pub enum MsgAtt {
     Preview(Option<ImapString>),
     /// `SNIPPET`: the message's first words, from before PREVIEW.
     Snippet(Option<ImapString>),
+    /// `ANNOTATION`: annotations, or which of them were changed (RFC 5257).
+    Annotation(Box<AnnotationData>),
     /// `X-GM-MSGID`: Gmail's identifier of the message.
     GmailMessageId(u64),
     /// `X-GM-THRID`: Gmail's identifier of the conversation.
@@ -246,6 +248,7 @@ impl MsgAtt {
                 write_nstring(out, text.as_ref());
                 out.push(b')');
             }
+            Self::Annotation(data) => data.write(out),
             Self::GmailMessageId(id) => named_number(out, b"X-GM-MSGID ", *id),
             Self::GmailThreadId(id) => named_number(out, b"X-GM-THRID ", *id),
             Self::GmailLabels(labels) => {
@@ -347,19 +350,21 @@ impl FetchData {
     pub(crate) fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) {
         let start = out.len();
         match (self.uid, self.number) {
-            (None, Some(number)) => named_number_first(out, number.get(), b" FETCH "),
-            (Some(uid), _) => named_number_first(out, uid.get(), b" UIDFETCH "),
+            (None, Some(number)) => named_number_first(out, number.get(), b" FETCH ("),
+            (Some(uid), _) => named_number_first(out, uid.get(), b" UIDFETCH ("),
             (None, None) => return,
         }
-        let mut before = b'(';
+        let mut is_first = true;
         for item in &self.items {
             if item.has_form() {
-                out.push(before);
+                if !is_first {
+                    out.push(b' ');
+                }
                 item.write(out, detached);
-                before = b' ';
+                is_first = false;
             }
         }
-        if before == b'(' {
+        if is_first {
             return out.truncate(start);
         }
         out.push(b')');

@@ -7,7 +7,7 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind};
 use super::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData};
 use crate::{
     deviation,
-    extensions::gmail::GmailLabel,
+    extensions::{annotate::AnnotationData, gmail::GmailLabel},
     types::{
         BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, ShortList,
         Uid, chars, eat_nil, read_astring, read_data, read_known_count, read_mod_seq, read_nstring, read_nz,
@@ -188,6 +188,7 @@ impl MsgAtt {
                 r.space()?;
                 items.push(Self::GmailThreadId(read_known_count(r)?));
             }
+            10 if is("ANNOTATION") => items.push(Self::Annotation(Box::new(AnnotationData::read(r)?))),
             11 if is("RFC822.SIZE") => {
                 r.space()?;
                 items.push(Self::Rfc822Size(read_known_count(r)?));

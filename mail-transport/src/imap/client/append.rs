@@ -10,6 +10,7 @@ use mailwire_imap::{
         AString, Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart, Command,
         Replace, Replaced,
     },
+    extensions::annotate::EntryAtts,
     response::{Code, Reply, Untagged},
     types::{DateTime, Flag, FlagSet, KnownUids, Uid, UidSet, UidValidity},
     url::{MessageRef, Target},
@@ -51,6 +52,9 @@ pub struct AppendOptions {
     pub flags: FlagSet,
     /// The internal date of the message; without, the server takes the present time.
     pub date: Option<DateTime>,
+    /// The annotations of the message, where the server has ANNOTATE-EXPERIMENT-1
+    /// ([RFC 5257 section 4.7](https://www.rfc-editor.org/rfc/rfc5257#section-4.7)).
+    pub annotations: Vec<EntryAtts>,
 }
 
 impl AppendOptions {
@@ -69,6 +73,7 @@ impl AppendOptions {
 }
 
 setters!(AppendOptions {
+    with_annotations(annotations: into Vec<EntryAtts>),
     with_date(date: into Option<DateTime>),
 });
 
@@ -277,7 +282,7 @@ impl Client {
         content: Content<'p>,
         payloads: &mut VecDeque<(Payload<'p>, u64)>,
     ) -> Result<AppendMessage> {
-        let AppendOptions { flags, date } = options;
+        let AppendOptions { flags, date, annotations } = options;
         check_flags(&flags)?;
         let data = match content {
             Content::Whole(payload) => AppendData::Literal(self.literal(payload, payloads)?),
@@ -292,7 +297,7 @@ impl Client {
                 AppendData::Catenate(parts.collect::<Result<_>>()?)
             }
         };
-        let mut message = AppendMessage::new(data).with_flags(flags);
+        let mut message = AppendMessage::new(data).with_flags(flags).with_annotations(annotations);
         message.date = date;
         Ok(message)
     }

@@ -66,6 +66,7 @@ impl Client {
             command,
             Command::Fetch(_)
                 | Command::Store(_)
+                | Command::StoreAnnotations(_)
                 | Command::StoreLabels(_)
                 | Command::Copy(_)
                 | Command::Move(_)

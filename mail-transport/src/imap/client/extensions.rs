@@ -8,6 +8,7 @@ use mailwire_imap::{
     extensions::{
         ExtensionCommand, ExtensionData,
         acl::{AclCommand, AclData, Rights, RightsChange},
+        annotate::{AnnotationStore, EntryAtts},
         gmail::{GmailLabel, GmailStore},
         jmap_access::GetJmapAccess,
         language::LanguageCommand,
@@ -454,6 +455,48 @@ impl Client {
             _ => |kind| kind != ListKind::Lsub,
         };
         self.listed(command.into(), wanted).await
+    }
+
+    /// UID STORE of annotations of messages. `Code::Annotations` among what SELECT tells says what a mailbox takes.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
+    /// use mailwire_transport::imap::proto::{
+    ///     extensions::annotate::{AnnotationAttribute, AnnotationName, EntryAtts},
+    ///     types::Uid,
+    /// };
+    ///
+    /// let comment = EntryAtts::new(AnnotationName::new("/comment")?)
+    ///     .with_value(AnnotationAttribute::VALUE_PRIV, "Get tickets");
+    /// client.uid_store_annotations(Uid::MIN, [comment]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The server refuses or does not offer ANNOTATE-EXPERIMENT-1, or the connection fails.
+    pub async fn uid_store_annotations(
+        &mut self,
+        messages: impl ToSet<Uid>,
+        annotations: impl Into<Vec<EntryAtts>>,
+    ) -> Result<()> {
+        let Some(set) = messages.to_set()? else { return Ok(()) };
+        self.store_annotations_with(AnnotationStore::new(set, annotations)).await.map(drop)
+    }
+
+    /// STORE or UID STORE of annotations, with its options. Gives the messages that it left alone because somebody had
+    /// changed them.
+    ///
+    /// # Errors
+    ///
+    /// As [`uid_store_annotations`](Self::uid_store_annotations).
+    pub async fn store_annotations_with(&mut self, store: AnnotationStore) -> Result<StoredUnchanged> {
+        let wanted = store.unchanged_since.map(|_| Wanted::flags(store.messages.clone()));
+        let (messages, reply) = self.store_and_tell(store.into(), wanted).await?;
+        Ok(StoredUnchanged::new(messages, reply))
     }
 
     /// UID STORE of Gmail's labels. Gives what the server says of the labels now.

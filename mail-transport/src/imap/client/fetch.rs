@@ -7,7 +7,10 @@ use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     client::Event,
     command::{Command, Fetch, FetchAtt, FetchAtts, Messages},
-    extensions::gmail::GmailLabel,
+    extensions::{
+        annotate::{AnnotationData, EntryAtts},
+        gmail::GmailLabel,
+    },
     response::{self, MsgAtt, Untagged},
     types::{BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, Section, SeqNumber, Uid},
 };
@@ -131,6 +134,18 @@ impl FetchedMessage {
             _ => None,
         });
         text.map(ImapString::to_string_lossy)
+    }
+
+    /// Returns the annotations that were asked for ([RFC 5257](https://www.rfc-editor.org/rfc/rfc5257)).
+    #[must_use]
+    pub fn annotations(&self) -> Option<&[EntryAtts]> {
+        self.find(|item| match item {
+            MsgAtt::Annotation(data) => match &**data {
+                AnnotationData::Values(values) => Some(values.as_slice()),
+                _ => None,
+            },
+            _ => None,
+        })
     }
 
     /// Returns Gmail's labels.

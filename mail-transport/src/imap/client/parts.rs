@@ -30,6 +30,9 @@ impl Rest {
             Command::Fetch(fetch) => fetch.partial.is_none() && names_uids(&fetch.messages),
             // Of these, what was left alone has to be told as well, and a part tells only its own.
             Command::Store(store) => store.unchanged_since.is_none() && names_uids(&store.messages),
+            Command::StoreAnnotations(store) => {
+                store.unchanged_since.is_none() && names_uids(&store.messages)
+            }
             Command::StoreLabels(store) => store.unchanged_since.is_none() && names_uids(&store.messages),
             Command::Move(moved) => names_uids(&moved.messages),
             Command::UidExpunge(set) => !set.is_saved(),
@@ -61,6 +64,7 @@ impl Rest {
         let clipped = match &mut command {
             Command::Fetch(fetch) => clip(&mut fetch.messages, uid),
             Command::Store(store) => clip(&mut store.messages, uid),
+            Command::StoreAnnotations(store) => clip(&mut store.messages, uid),
             Command::StoreLabels(store) => clip(&mut store.messages, uid),
             Command::Move(moved) => clip(&mut moved.messages, uid),
             Command::UidExpunge(set) => below(set, uid).map(|left| *set = left),
