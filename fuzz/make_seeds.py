@@ -95,6 +95,11 @@ def mail():
     write("smtp_received", [b"Received: " + text for text in literals("smtp-proto/tests/hops.rs")])
     fields = [text for text in literals("mail-transport/src/pop3/server/surrogate.rs") if b": " in text]
     write("pop3_surrogate", fields)
+    tests = (ROOT / "mail-transport/tests/discover.rs").read_text("utf-8")
+    documents = re.findall(r'r#"(.*?)"#', tests, re.DOTALL)
+    protocol = "<Protocol><Type>IMAP</Type><Server>m.example.org</Server><Port>143</Port><SSL>on</SSL></Protocol>"
+    documents.append(f"<Autodiscover><Response><Account><Action>settings</Action>{protocol}</Account></Response></Autodiscover>")
+    write("discover_document", [document.encode() for document in documents])
     # The first byte is the mechanism, a zero byte ends a message.
     scram = [b"r=abc,s=QSXCR+Q6sek8bf92,i=4096", b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="]
     digest = b'realm="a",nonce="OA6MG9tEQGm2hh",qop="auth",algorithm=md5-sess,charset=utf-8'

@@ -28,9 +28,10 @@ use mailwire_transport::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs, each with the most lines that it may have: of code, without comments and empty lines.
-const PROGRAMS: [(&str, usize); 16] = [
+const PROGRAMS: [(&str, usize); 17] = [
     ("attachment", 15),
     ("authenticate", 450),
+    ("discover", 20),
     ("download", 30),
     ("fuzzing", 30),
     ("imap_store", 90),
@@ -306,6 +307,16 @@ async fn sync() {
     assert!(!cut.status.success());
     assert_eq!(scene.run("sync", &[&url, &mail]).await, "1 new\n");
     assert!(fs::read_to_string(file(new)).unwrap() == large);
+}
+
+/// What it finds is tested where there are name servers for it; here there is nobody to ask.
+#[test]
+fn discover() {
+    for address in ["ada", "ada@localhost"] {
+        let output = program("discover", &[address]).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains("not a valid address"), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use mailwire_smtp::{
     trace::{Hop, Protocol, Received, ReturnPath, Timestamp, hops},
 };
 use mailwire_transport::{
+    discover::{Doubt, Found, Source, Trust, read_autoconfig, read_autodiscover, read_pacc},
     pop3::server::header_surrogate,
     sasl::{
         Authenticator, ClientExchange, Credentials, LoginContext, Mechanism, SPOKEN, SaslContext,
@@ -218,4 +219,26 @@ pub fn surrogate(data: &[u8]) {
     };
     assert!(made.is_ascii());
     assert_eq!(header_surrogate(&made, usize::MAX).as_deref(), Some(&made[..]), "it is ASCII already");
+}
+
+/// A document of whoever answers, as one that tells of an address's servers: those have hosts and users that can be sent, TLS,
+/// and a doubt where they are in another domain.
+pub fn settings(data: &[u8]) {
+    let address = "ada@example.org";
+    let found = Found::new(Source::Autoconfig, "https://autoconfig.example.org/", Trust::Https);
+    let readers = [read_autoconfig, read_autodiscover, read_pacc];
+    for read in readers {
+        // An element is some dozen times larger than its shortest text.
+        let Ok(all) = in_proportion(data.len(), 256, || read(data, address, &found)) else { continue };
+        assert!(!all.is_empty() && all.len() <= 64);
+        for settings in all {
+            let host = &settings.host;
+            assert!(host.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()), "{host}");
+            assert!(settings.port > 0 && settings.security.is_tls());
+            assert!(!settings.user.contains(char::is_control), "{:?}", settings.user);
+            let is_own = host == "example.org" || host.ends_with(".example.org");
+            assert_eq!(settings.doubt(), (!is_own).then_some(Doubt::OtherDomain), "{host}");
+            assert_eq!(settings.account().is_ok(), is_own);
+        }
+    }
 }

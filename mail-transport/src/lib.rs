@@ -130,6 +130,7 @@
 //! | `futures-io` | clients over the streams of `futures-io`, on any executor: `Stream::futures_io` |
 //! | `codec` (default) | the machines as codecs of tokio-util: [`codec`] |
 //! | `compress` | connections can be compressed: IMAP's COMPRESS; servers offer it then |
+//! | `discover` | the servers of an address, and how far they can be trusted: [`discover`], [`dns`], [`http`] |
 //! | `deadpool` | managers of deadpool's pools: [`pool::deadpool`] |
 //! | `ring` (default), `aws-lc-rs` | whose cryptography rustls uses; no provider is installed process-wide |
 //! | `idn` (default) | hosts beyond ASCII, as A-labels: [`domain_to_ascii`] |
@@ -164,6 +165,10 @@ mod budget;
 pub mod codec;
 #[cfg(feature = "compress")]
 mod compress;
+#[cfg(feature = "discover")]
+pub mod discover;
+#[cfg(feature = "discover")]
+pub mod dns;
 pub mod driver;
 #[cfg(feature = "encoded-words")]
 mod encoded_words;
@@ -172,6 +177,8 @@ mod endpoint;
 mod error;
 #[cfg(feature = "futures-io")]
 mod futures_io;
+#[cfg(feature = "discover")]
+pub mod http;
 mod idn;
 #[cfg(feature = "imap")]
 pub mod imap;

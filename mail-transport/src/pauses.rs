@@ -14,7 +14,7 @@ pub(crate) fn pause_after(failures: u32, first: Duration, longest: Duration) -> 
 }
 
 /// A number from 0 to 1, by chance; without a source of it, 1.
-fn chance() -> f64 {
+pub(crate) fn chance() -> f64 {
     let mut bytes = [u8::MAX; 4];
     let _ = getrandom::fill(&mut bytes);
     f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)

@@ -7,6 +7,8 @@ pub mod client;
 #[cfg(feature = "server")]
 pub mod server;
 
+#[cfg(feature = "discover")]
+pub(crate) use client::greeted;
 #[cfg(feature = "client")]
 pub use client::{
     Body, Client, Config, Download, Downloaded, Downloads, HeaderDigest, Keep, Listed, LoginMechanism,

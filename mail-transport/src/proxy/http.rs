@@ -1,7 +1,7 @@
 //! CONNECT of HTTP/1.1: [RFC 9110 section 9.3.6](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6).
 
 use mailwire_core::{
-    Secret, Text,
+    ParseError, Secret, Text,
     grammar::{Grammar, byte, expected, run_all},
     sasl,
 };
@@ -99,8 +99,7 @@ impl Http {
         let answer = std::mem::take(&mut self.answer);
         let line = answer.split(|&byte| byte == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let (status, words) =
-            run_all(line, status_line()).map_err(|error| ProxyRefusal::NotAProxy(error.reason))?;
+        let (status, words) = status(line).map_err(|error| ProxyRefusal::NotAProxy(error.reason))?;
         match status {
             100..=199 => Ok(()),
             200..=299 => {
@@ -112,6 +111,11 @@ impl Http {
             _ => Err(ProxyRefusal::Http { status, reason: Text::from(words.get(..WORDS).unwrap_or(words)) }),
         }
     }
+}
+
+/// The status that a status line tells, and its words.
+pub(crate) fn status(line: &[u8]) -> Result<(u16, &[u8]), ParseError> {
+    run_all(line, status_line())
 }
 
 /// ```text

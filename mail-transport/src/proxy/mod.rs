@@ -30,6 +30,8 @@ use nom::{
 
 pub(crate) use self::handshake::ask;
 pub use self::handshake::{Handshake, Step};
+#[cfg(feature = "discover")]
+pub(crate) use self::http::status as http_status;
 use crate::account::authority;
 
 /// A proxy that connects clients to servers: where it is, what it speaks, and who asks it.

@@ -76,16 +76,37 @@ pub struct Client {
 
 connecting!("pop3", "Pop3");
 
+/// Connects to a server up to what it offers, and goes again. Nobody logs in.
+#[cfg(feature = "discover")]
+pub(crate) async fn greeted(endpoint: Endpoint) -> Result<()> {
+    let (server, limit) = (endpoint.address().clone(), endpoint.timeouts().login);
+    let config = Config::login(Credentials::anonymous(""));
+    let stream = endpoint.connect().await?;
+    let channel = endpoint.channel();
+    let greeted = Box::pin(Client::greeted(stream, channel, endpoint, &config));
+    let client = crate::within(limit, Phase::Greeting, greeted).await;
+    let client = client.map_err(|error| error.during(&server, &Phase::Greeting))?;
+    // It has greeted, however it ends.
+    let _ = client.quit().await;
+    Ok(())
+}
+
 impl Client {
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
-        let machine = Connection::new(config.machine(&endpoint, channel));
-        let session = Session::over(stream, endpoint, machine);
-        let mut client = Self { session, collected: config.collected };
-        login::greet(&mut client.session).await?;
+        let mut client = Self::greeted(stream, channel, endpoint, &config).await?;
         client.session.enter(Phase::Login);
         login::introduce(&mut client.session, &config).await?;
         login::log_in(&mut client.session, &config).await?;
         client.session.enter(Phase::Command);
+        Ok(client)
+    }
+
+    /// A session that nobody is logged in to: TLS is up, and it is known what is offered.
+    async fn greeted(stream: Stream, channel: Channel, endpoint: Endpoint, config: &Config) -> Result<Self> {
+        let machine = Connection::new(config.machine(&endpoint, channel));
+        let session = Session::over(stream, endpoint, machine);
+        let mut client = Self { session, collected: config.collected };
+        login::greet(&mut client.session).await?;
         Ok(client)
     }
 

@@ -1,0 +1,122 @@
+//! What was found and what was not, and asking many at once.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+};
+
+use tokio::time::Instant;
+
+use super::{DocumentError, Settings, Source, Work, mx::MailHost};
+use crate::{Protocol, Security, http::HttpError, runtime::timeout_at};
+
+/// A place where nothing was found, and why.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed {
+    /// By which of the ways.
+    pub source: Source,
+    /// The name in DNS, the URL, or what else it is.
+    pub place: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}): {}", self.source, self.place, self.reason)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) settings: Vec<Settings>,
+    pub(super) missed: Vec<Missed>,
+    pub(super) not_offered: Vec<(Protocol, Security)>,
+    pub(super) mx: Option<MailHost>,
+}
+
+impl Gathered {
+    /// Nothing, and why.
+    pub(super) fn nothing(source: Source, place: &dyn fmt::Display, reason: &dyn fmt::Display) -> Self {
+        let mut gathered = Self::default();
+        gathered.missed(source, place, reason);
+        gathered
+    }
+
+    /// What a document says.
+    pub(super) fn of(
+        source: Source,
+        place: &str,
+        read: Result<Result<Vec<Settings>, DocumentError>, HttpError>,
+    ) -> Self {
+        match read {
+            Ok(Ok(settings)) => Self { settings, ..Self::default() },
+            Ok(Err(error)) => Self::nothing(source, &place, &error),
+            Err(error) => Self::nothing(source, &place, &error),
+        }
+    }
+
+    pub(super) fn missed(&mut self, source: Source, place: &dyn fmt::Display, reason: &dyn fmt::Display) {
+        self.missed.push(Missed { source, place: place.to_string(), reason: reason.to_string() });
+    }
+
+    pub(super) fn extend(&mut self, others: Vec<Self>) {
+        for other in others {
+            self.settings.extend(other.settings);
+            self.missed.extend(other.missed);
+            self.not_offered.extend(other.not_offered);
+            self.mx = self.mx.take().or(other.mx);
+        }
+    }
+
+    /// Whether mail can be read and sent.
+    pub(super) fn is_complete(&self) -> bool {
+        self.settings.iter().any(Settings::is_incoming)
+            && self.settings.iter().any(|settings| !settings.is_incoming())
+    }
+}
+
+/// Does all of it at once, each until the time is over.
+pub(super) async fn side_by_side(work: Vec<Work<'_>>, until: Instant) -> Vec<Gathered> {
+    let in_time = work.into_iter().map(|Work { source, place, asking }| {
+        let in_time: Pin<Box<dyn Future<Output = Gathered> + Send + '_>> = Box::pin(async move {
+            match timeout_at(until, asking).await {
+                Ok(gathered) => gathered,
+                Err(_) => Gathered::nothing(source, &place, &"the time was over"),
+            }
+        });
+        in_time
+    });
+    all(in_time.collect()).await
+}
+
+/// The outcomes of all of it, in its order. A few dozen at most: each is polled when one of them can go on.
+pub(super) async fn all<T>(work: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> Vec<T> {
+    let mut work: Vec<_> = work.into_iter().map(Progress::Going).collect();
+    poll_fn(|cx| {
+        let mut is_done = true;
+        for one in &mut work {
+            if let Progress::Going(going) = one {
+                match going.as_mut().poll(cx) {
+                    Poll::Ready(outcome) => *one = Progress::Done(outcome),
+                    Poll::Pending => is_done = false,
+                }
+            }
+        }
+        if is_done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    let outcomes = work.into_iter().filter_map(|one| match one {
+        Progress::Done(outcome) => Some(outcome),
+        Progress::Going(_) => None,
+    });
+    outcomes.collect()
+}
+
+enum Progress<F, T> {
+    Going(F),
+    Done(T),
+}
