@@ -28,6 +28,7 @@ import logins
 import moving
 import pairs
 import reports
+import smtp
 import twoway
 from clients import Mailbox, Ours, run
 from messages import as_sent, messages, without_trace
@@ -97,16 +98,18 @@ def main():
         boxes = {"Dovecot": dovecot, "Cyrus": cyrus, "serve": serve, "serve without channel binding": unbound}
         if apart.PACKAGES:
             boxes["Courier"] = start(apart.Courier, folder / "courier", authority)
-        relays = []
+        relays, chunking = [], []
         for number, (name, protocol, port) in enumerate(
                 (("Dovecot", "lmtp", dovecot.lmtp), ("serve", "smtp", serve.smtp), ("serve", "lmtp", serve.lmtp))):
             # Dovecot's submission uses the first.
             listen = free_ports(1)[0] if number else relay
             postfix = start(Postfix, folder / f"postfix{number}", authority, listen, dovecot, protocol, port)
             relays.append(("Postfix", postfix.smtp, "starttls", name, protocol))
+            chunking.append(("Postfix", postfix, "starttls", name, protocol))
             if apart.PACKAGES:
                 exim = start(apart.Exim, folder / f"exim{number}", authority, protocol, port)
                 relays.append(("Exim", exim.smtp, "starttls", name, protocol))
+                chunking.append(("Exim", exim, "starttls", name, protocol))
                 opensmtpd = start(apart.OpenSmtpd, folder / f"opensmtpd{number}", protocol, port)
                 relays.append(("OpenSMTPD", opensmtpd.smtp, "in clear", name, protocol))
         files = folder / "messages"
@@ -151,6 +154,14 @@ def main():
                 arguments = (Mailbox(boxes[name], other), relay, security, port, files / "plain.eml", fails)
                 cases.append((f"report of {'failure' if fails else 'success'}: send > {relay} > {name} {protocol}",
                               lambda arguments=arguments: reports.check(ours, *arguments)))
+        for relay, server, security, name, protocol in chunking:
+            arguments = (Mailbox(boxes[name], other), relay, server, security, protocol, folder)
+            cases.append((f"BDAT: send > {relay} > {name} {protocol.upper()}",
+                          lambda arguments=arguments: smtp.chunked(ours, *arguments)))
+        cases.append(("XCLIENT: send > Postfix > serve LMTP",
+                      lambda: smtp.xclient_to_postfix(ours, box, postfix, files / "plain.eml")))
+        cases.append(("XCLIENT: swaks, Dovecot submission > serve SMTP",
+                      lambda: smtp.xclient_to_ours(ours, other, files / "plain.eml", folder)))
         if modules := os.environ.get("IMAPFLOW"):
             cases.append(("ImapFlow <> serve IMAP", lambda: imapflow(modules, authority, serve)))
         for name, server in (("Dovecot", dovecot), ("Cyrus", cyrus), ("serve", serve)):

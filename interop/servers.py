@@ -104,7 +104,7 @@ def listen(service, **ports):
 class Dovecot(Server):
     """IMAP, POP3, LMTP and submission; also Postfix's authentication."""
 
-    def __init__(self, folder, authority, relay_port, mechanisms="plain login scram-sha-1 scram-sha-256"):
+    def __init__(self, folder, authority, relay_port, mechanisms="plain login scram-sha-1 scram-sha-256", trusted=False):
         self.folder = folder
         ports = free_ports(7)
         self.imap, self.imaps, self.pop3, self.pop3s, self.lmtp, self.submission, self.auth = ports
@@ -166,7 +166,7 @@ plugin {{
 }}
 submission_relay_host = 127.0.0.1
 submission_relay_port = {relay_port}
-submission_relay_trusted = no
+submission_relay_trusted = {"yes" if trusted else "no"}
 {listen("imap-login", imap=self.imap, imaps=self.imaps)}
 {listen("pop3-login", pop3=self.pop3, pop3s=self.pop3s)}
 {listen("submission-login", submission=self.submission)}
@@ -294,6 +294,7 @@ smtpd_tls_auth_only = yes
 smtpd_tls_chain_files = {authority.key}, {authority.cert}
 smtpd_client_connection_count_limit = 0
 smtpd_peername_lookup = no
+smtpd_authorized_xclient_hosts = 127.0.0.1
 message_size_limit = 52428800
 mailbox_size_limit = 0
 line_length_limit = 65536

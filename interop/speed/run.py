@@ -1,24 +1,28 @@
 #!/usr/bin/env python3
-"""How fast messages go: SMTP clients against the same `smtp-sink`, and `smtp-source` against `smtp-sink` and against a
-sink on this project's server. All on loopback, in clear. Prints tables in Markdown, in messages or MB per second: the
-best of several rounds, in which all take their turns.
+"""How fast messages go: SMTP clients against the same `smtp-sink`, our client against a sink on this project's server, and
+`smtp-source` against both. All on loopback, in clear. Prints tables in Markdown, in messages or MB per second: medians of
+rounds, in which all take their turns, so that what else the machine does meets all of them.
 
-    run.py FOLDER_OF_PROGRAMS [ROUNDS]
+    run.py [--quick] [--minutes N] FOLDER_OF_PROGRAMS
 
 FOLDER_OF_PROGRAMS holds the `client` and `sink` of this crate, built for release; `smtp-source` and `smtp-sink` are
 Postfix'. NODEMAILER in the environment names the folder that nodemailer is installed in; without it, it is left out.
+Rounds go on as long as another one fits into the minutes (5), but there are at least three; `--quick` is one round, of a
+quarter of the messages.
 """
 
+import argparse
 import os
 import socket
+import statistics
 import subprocess
-import sys
 import time
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
 # Bytes of a message, and how many messages are sent.
-SIZES = [("1 KiB", 1 << 10, 4000), ("5 KiB", 5 << 10, 4000), ("100 KiB", 100 << 10, 1000), ("10 MiB", 10 << 20, 20)]
+SIZES = [("1 KiB", 1 << 10, 2000), ("5 KiB", 5 << 10, 2000), ("100 KiB", 100 << 10, 400), ("10 MiB", 10 << 20, 10)]
 CONNECTIONS = (1, 10)
 
 
@@ -62,65 +66,101 @@ def smtp_source(port, connections, messages, size):
     return time.monotonic() - start
 
 
-def best(contenders, rounds):
-    """Of each name the best time, or why there is none. All take their turns, so that what else the machine does hits all."""
-    times = {}
-    for _ in range(rounds):
-        for name, contender in contenders.items():
+class Row:
+    """One size on so many connections: who sends, and how long each took in each round."""
+
+    def __init__(self, table, label, connections, count, size, contenders):
+        self.table, self.label, self.connections, self.count, self.size = table, label, connections, count, size
+        self.contenders = contenders
+        self.times = {name: [] for name in contenders}
+        self.failed = {}
+
+    def round(self):
+        for name, contender in self.contenders.items():
             try:
-                seconds = contender()
+                self.times[name].append(contender())
             except (subprocess.SubprocessError, ValueError) as error:
-                times[name] = f"failed: {getattr(error, 'stderr', b'') or error}"[:200]
-                continue
-            if not isinstance(times.get(name), str):
-                times[name] = min(seconds, times.get(name, seconds))
-    return times
+                self.failed[name] = f"failed: {getattr(error, 'stderr', b'') or error}"[:200]
+
+    def rate(self, name):
+        if name in self.failed:
+            return self.failed[name]
+        seconds = statistics.median(self.times[name])
+        if self.size < 1 << 20:
+            return f"{self.count / seconds:,.0f}/s"
+        return f"{self.count * self.size / seconds / 1e6:,.0f} MB/s"
+
+    def cells(self):
+        return [self.label, str(self.connections), *map(self.rate, self.contenders)]
 
 
-def table(title, names, rows):
-    print(f"\n{title}\n\n| size | connections | {' | '.join(names)} |\n| --- | ---: |{' ---: |' * len(names)}")
-    for label, connections, count, size, times in rows:
-        def rate(seconds):
-            if isinstance(seconds, str):
-                return seconds
-            return f"{count / seconds:,.0f}/s" if size < 1 << 20 else f"{count * size / seconds / 1e6:,.0f} MB/s"
-        print(f"| {label} | {connections} | {' | '.join(rate(times[name]) for name in names)} |", flush=True)
+def tables(rows):
+    for title in dict.fromkeys(row.table for row in rows):
+        of_it = [row for row in rows if row.table == title]
+        names = list(of_it[0].contenders)
+        print(f"\n{title}:\n\n| size | connections | {' | '.join(names)} |\n| --- | ---: |{' ---: |' * len(names)}")
+        for row in of_it:
+            print(f"| {' | '.join(row.cells())} |")
+    for row in rows:
+        ours, in_a_row = row.times.get("ours"), row.times.get("ours, in a row")
+        if ours and in_a_row and row.connections == 1 and row.table == CLIENTS:
+            ratio = statistics.median(one / other for one, other in zip(ours, in_a_row))
+            print(f"\n{row.label}, one connection: `send_all` sends {ratio:.2f} times as many as `send`.", end="")
+    print(flush=True)
+
+
+CLIENTS = "Clients, to `smtp-sink`"
+
+
+def rows_of(client, modules, their_port, our_port, part):
+    """All that is measured, of a part of the messages."""
+    def sending(names, port, numbers):
+        return {name: partial(said, client, name, port, *numbers) for name in names}
+
+    both = ("ours", "ours, in a row")
+    for label, size, count in SIZES:
+        for connections in CONNECTIONS:
+            numbers = (connections, max(count // part, connections), size)
+            contenders = sending((*both, "lettre+nodelay", "mail-send+nodelay"), their_port, numbers)
+            if modules:
+                contenders["nodemailer+nodelay"] = partial(nodemailer, modules, "yes", their_port, *numbers)
+            contenders["smtp-source"] = partial(smtp_source, their_port, *numbers)
+            yield Row(CLIENTS, label, *numbers, contenders)
+            yield Row("Our client, to a sink on our server", label, *numbers, sending(both, our_port, numbers))
+            contenders = {"ours": partial(smtp_source, our_port, *numbers),
+                          "smtp-sink": partial(smtp_source, their_port, *numbers)}
+            yield Row("Servers, from `smtp-source`", label, *numbers, contenders)
+    label, size, _ = SIZES[0]
+    numbers = (1, 40, size)
+    contenders = sending(("ours", "lettre", "mail-send"), their_port, numbers)
+    if modules:
+        contenders["nodemailer"] = partial(nodemailer, modules, "no", their_port, *numbers)
+    yield Row("As they are without TCP_NODELAY, which their callers cannot all set", label, *numbers, contenders)
 
 
 def main():
-    programs = Path(sys.argv[1])
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    client, modules = programs / "client", os.environ.get("NODEMAILER")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("programs", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--minutes", type=float, default=5)
+    arguments = parser.parse_args()
     theirs, their_port = smtp_sink()
-    ours, our_port = our_sink(programs)
+    ours, our_port = our_sink(arguments.programs)
     try:
-        sending, between, receiving = [], [], []
-        for label, size, count in SIZES:
-            for connections in CONNECTIONS:
-                numbers = (their_port, connections, count, size)
-                contenders = {name: lambda name=name: said(client, name, *numbers)
-                              for name in ("ours", "ours, in a row", "lettre+nodelay", "mail-send+nodelay")}
-                if modules:
-                    contenders["nodemailer+nodelay"] = lambda: nodemailer(modules, "yes", *numbers)
-                contenders["smtp-source"] = lambda: smtp_source(*numbers)
-                sending.append((label, connections, count, size, best(contenders, rounds)))
-                numbers = (our_port, connections, count, size)
-                to_ours = {name: lambda name=name, numbers=numbers: said(client, name, *numbers)
-                           for name in ("ours", "ours, in a row")}
-                between.append((label, connections, count, size, best(to_ours, rounds)))
-                contenders = {"ours": lambda: smtp_source(our_port, connections, count, size),
-                              "smtp-sink": lambda: smtp_source(their_port, connections, count, size)}
-                receiving.append((label, connections, count, size, best(contenders, rounds)))
-        table("Clients, to `smtp-sink`", list(sending[0][4]), sending)
-        label, size, count = SIZES[0][0], SIZES[0][1], 100
-        contenders = {name: lambda name=name: said(client, name, their_port, 1, count, size)
-                      for name in ("ours", "lettre", "mail-send")}
-        if modules:
-            contenders["nodemailer"] = lambda: nodemailer(modules, "no", their_port, 1, count, size)
-        rows = [(label, 1, count, size, best(contenders, 1))]
-        table("As they are without TCP_NODELAY, which their callers cannot all set", list(contenders), rows)
-        table("Our client, to a sink on our server", list(between[0][4]), between)
-        table("Servers, from `smtp-source`", list(receiving[0][4]), receiving)
+        modules = os.environ.get("NODEMAILER")
+        part = 4 if arguments.quick else 1
+        rows = list(rows_of(arguments.programs / "client", modules, their_port, our_port, part))
+        start = time.monotonic()
+        rounds = 0
+        while True:
+            for row in rows:
+                row.round()
+            rounds += 1
+            took = time.monotonic() - start
+            if arguments.quick or rounds >= 3 and took * (rounds + 1) / rounds > arguments.minutes * 60:
+                break
+        print(f"Medians of {rounds} rounds in {took:.0f} s.")
+        tables(rows)
     finally:
         for process in (theirs, ours):
             process.kill()

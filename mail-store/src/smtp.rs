@@ -13,6 +13,7 @@ use mailwire_smtp::{
     trace::ReturnPath,
 };
 use mailwire_transport::{
+    proxy_protocol::Network,
     sasl::Authenticator,
     smtp::server::{Body, BodyError, Client, Service, Session, Transaction},
 };
@@ -47,6 +48,7 @@ over_store! {
     observer: Observer = Observer(None),
     valid_since: bool = false,
     priorities: bool = false,
+    trusted: Vec<Network> = Vec::new(),
     #[cfg(feature = "reports")]
     reports: Option<Reports> = None
 }
@@ -75,6 +77,14 @@ impl<S: Store, A: Authenticator> SmtpService<S, A> {
     #[must_use]
     pub const fn with_priorities(mut self, priorities: bool) -> Self {
         self.priorities = priorities;
+        self
+    }
+
+    /// Trusts the clients in these networks to tell, for their own clients, who they are: XCLIENT and XFORWARD are offered to
+    /// them, and `Received` names who they speak for. Nobody is trusted by default.
+    #[must_use]
+    pub fn with_trusted(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
+        self.trusted = networks.into_iter().collect();
         self
     }
 
@@ -177,6 +187,11 @@ impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
             kept.extend([Capability::Dsn, Capability::DeliverBy(Default::default())]);
         }
         kept
+    }
+
+    fn trusts(&self, client: &Client) -> bool {
+        let within = |network: &Network| client.address.is_some_and(|it| network.contains(it.ip()));
+        self.trusted.iter().any(within)
     }
 
     async fn connect(&self, _client: &Client) -> Result<SmtpSession<S>, Reply> {

@@ -8,7 +8,7 @@ use mailwire_store::testing::{Config, MailServer, StartError, TooFew};
 use mailwire_transport::{
     Protocol, Security, imap, pop3,
     sasl::Credentials,
-    smtp::{self, Envelope},
+    smtp::{self, Envelope, proto::extensions::xclient::Attributes},
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -245,4 +245,27 @@ async fn connecting_is_no_large_future() {
         size_of_val(&pop3::Client::connect(server.endpoint(Protocol::Pop3), &credentials)),
     ];
     assert!(sizes.iter().all(|size| *size < 16 * 1024), "{sizes:?}");
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_tells_who_its_client_is() {
+    let there: Attributes = Attributes::of_address("192.0.2.7".parse().unwrap());
+    let trusting = Config::new().with_trusted(["127.0.0.0/8".parse().unwrap()]);
+    let server = MailServer::start_with(trusting).await.unwrap();
+    let security = Security::plaintext_without_encryption();
+    let mut client = smtp(&server, Protocol::Smtp, security).await;
+    client.xclient(there.clone()).await.unwrap();
+    client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap();
+    client.quit().await.unwrap();
+    let messages = server.wait_for(1, SOON).await.unwrap();
+    assert_eq!(messages[0].client.address.unwrap().ip(), there.address().unwrap());
+    server.shutdown().await;
+
+    for config in [Config::new(), Config::new().with_trusted(["192.0.2.0/24".parse().unwrap()])] {
+        let server = MailServer::start_with(config).await.unwrap();
+        let mut client = smtp(&server, Protocol::Smtp, security).await;
+        assert!(client.xclient(there.clone()).await.is_err(), "it is not offered");
+        client.quit().await.unwrap();
+        server.shutdown().await;
+    }
 }

@@ -1,6 +1,6 @@
 //! Sends messages by SMTP, submission or LMTP.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, str::FromStr};
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Parser;
@@ -13,7 +13,10 @@ use mailwire_transport::{
         self, Envelope, Outcome, RefusedRecipient,
         proto::{
             ForwardPath,
-            extensions::dsn::{EnvelopeId, Notify, Ret},
+            extensions::{
+                dsn::{EnvelopeId, Notify, Ret},
+                xclient::{AttributeName, AttributeValue, Attributes},
+            },
         },
     },
 };
@@ -58,6 +61,10 @@ struct Arguments {
     /// What such a report names the message by
     #[arg(long, value_name = "TEXT")]
     envelope_id: Option<String>,
+    /// What the server is told of the client that this program stands for, where it trusts this program (XCLIENT): as
+    /// ADDR=192.0.2.7; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    xclient: Vec<Told>,
     /// The name in EHLO
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -90,6 +97,20 @@ enum NotifyName {
     Failure,
     /// When it takes unusually long
     Delay,
+}
+
+/// An attribute of a client.
+#[derive(Debug, Clone)]
+struct Told(AttributeName, AttributeValue);
+
+impl FromStr for Told {
+    type Err = String;
+
+    fn from_str(told: &str) -> Result<Self, String> {
+        let (name, value) = told.split_once('=').ok_or("given as NAME=VALUE")?;
+        let known = AttributeName::of(name.as_bytes()).ok_or_else(|| format!("{name}: no such attribute"))?;
+        Ok(Self(known, AttributeValue::new(value).map_err(|error| error.to_string())?))
+    }
 }
 
 /// What of a message a report about it returns.
@@ -238,7 +259,14 @@ impl Arguments {
             config.name =
                 Some(name.as_str().try_into().map_err(|error| Usage(format!("--name {name}: {error}")))?);
         }
-        Ok(smtp::Client::connect_with(account.into_endpoint(), config).await?)
+        let mut client = smtp::Client::connect_with(account.into_endpoint(), config).await?;
+        let mut told = self.xclient.iter().cloned();
+        if let Some(Told(name, value)) = told.next() {
+            let first = Attributes::new(name, value);
+            let all = told.fold(first, |all, Told(name, value)| all.with_value(name, value));
+            client.xclient(all).await?;
+        }
+        Ok(client)
     }
 
     fn envelope(&self) -> Result<Envelope> {

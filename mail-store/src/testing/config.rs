@@ -6,6 +6,7 @@ use mailwire_core::{Dialect, Secret};
 use mailwire_smtp::{Domain, Host};
 use mailwire_transport::{
     Protocol, Security,
+    proxy_protocol::Network,
     server::{LoginLimits, ServerLimits},
     tls::ServerTls,
 };
@@ -51,6 +52,8 @@ pub struct Config {
     /// How many bytes of messages are [kept to be looked at](super::MailServer::messages), in all: 256 MiB. Beyond it,
     /// the oldest is forgotten.
     pub kept: usize,
+    /// The networks whose SMTP clients are believed when they say by XCLIENT or XFORWARD for whom they speak. None.
+    pub trusted: Vec<Network>,
     /// What goes wrong. Of more faults that fit a moment, the first happens.
     pub faults: Vec<Fault>,
     /// From what the chances of faults [by odds](Fault::with_odds) are drawn: 0.
@@ -91,6 +94,7 @@ impl Default for Config {
             store: memory::Config::default(),
             limits: Some(limits),
             kept: 256 << 20,
+            trusted: Vec::new(),
             faults: Vec::new(),
             seed: 0,
             injectable: true,
@@ -137,6 +141,13 @@ impl Config {
     #[must_use]
     pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
+        self
+    }
+
+    /// Believes the SMTP clients in these networks when they say for whom they speak.
+    #[must_use]
+    pub fn with_trusted(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
+        self.trusted.extend(networks);
         self
     }
 

@@ -197,7 +197,8 @@ impl MailServer {
                 self.run(config, protocol, server, clear, listener);
             }
             _ => {
-                let service = SmtpService::with_authenticator(store.clone(), users);
+                let service = SmtpService::with_authenticator(store.clone(), users)
+                    .with_trusted(config.trusted.iter().copied());
                 let log = Arc::clone(&self.log);
                 let service = service.with_observer(move |delivery| {
                     let begin = usize::try_from(delivery.added).unwrap_or(usize::MAX);

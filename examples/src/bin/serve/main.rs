@@ -107,6 +107,10 @@ struct Arguments {
     /// clients have to come through them then
     #[arg(long, value_name = "NETWORK")]
     proxy_from: Vec<Network>,
+    /// A network whose SMTP clients are believed when they tell, by XCLIENT or XFORWARD, for whom they speak; may be given
+    /// several times
+    #[arg(long, value_name = "NETWORK")]
+    trust: Vec<Network>,
     /// The name that the servers call themselves
     #[arg(long, default_value = "localhost")]
     name: String,
@@ -297,6 +301,7 @@ fn config(arguments: &Arguments) -> Result<Config> {
         .with_limits(None)
         .with_seed(arguments.seed)
         .with_injectable(false)
+        .with_trusted(arguments.trust.iter().copied())
         .with_faults(arguments.faults.iter().cloned());
     if let Some(odds) = arguments.chance {
         config = config.with_faults(Fault::weather(odds, Duration::from_millis(100)));
