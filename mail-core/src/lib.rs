@@ -53,6 +53,8 @@ mod reason;
 pub mod sasl;
 mod secret;
 mod setters;
+#[cfg(feature = "simd")]
+mod simd;
 pub mod support;
 #[cfg(feature = "testing")]
 pub mod testing;

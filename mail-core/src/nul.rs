@@ -39,11 +39,11 @@ impl NulSearch {
 /// [`lowest_is_nul`] with the widest registers that the processor has.
 #[cfg(feature = "simd")]
 fn has_nul(bytes: &[u8]) -> bool {
-    use fearless_simd::{Level, Simd, dispatch};
+    use fearless_simd::{Simd, dispatch};
     if bytes.len() < LANES {
         return memchr(0, bytes).is_some();
     }
-    dispatch!(Level::new(), simd => simd.vectorize(
+    dispatch!(crate::simd::level(), simd => simd.vectorize(
         #[inline(always)]
         || lowest_is_nul(bytes)
     ))

@@ -11,7 +11,7 @@ use crate::{Invalid, Secret, deviation};
 pub use crate::{
     calendar::{HeaderDate, MONTHS, day_of_epoch, days_in, days_since_epoch},
     classes::ByteClasses,
-    dot::bare::BareSearch,
+    dot::bare::TextSearch,
     escapes::{hex, unescape},
     gate::{Gate, Park},
     keywords::{keyword, keyword_key, long_keyword_key},

@@ -1,8 +1,58 @@
-//! Bare CRs and LFs in bodies that are framed by their length, not by dots.
+//! What text may not have, in bodies that are framed by their length, not by dots: bare CRs and LFs, and NUL.
 
-/// Looks for the first CR or LF that stands alone, in a body that comes or goes in pieces.
+use crate::nul::NulSearch;
+
+/// Looks for the first CR or LF that stands alone, and for the first NUL, in a body that comes or goes in pieces: for what is
+/// asked of them, while the bytes pass once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextSearch {
+    bare: Option<BareSearch>,
+    nul: Option<NulSearch>,
+}
+
+impl TextSearch {
+    /// At the start of a body. What is looked for: `bare` CRs and LFs, `nul`.
+    #[must_use]
+    pub fn new(bare: bool, nul: bool) -> Self {
+        Self { bare: bare.then(BareSearch::default), nul: nul.then(NulSearch::new) }
+    }
+
+    /// Looks through the next piece.
+    #[inline]
+    pub fn look(&mut self, piece: &[u8]) {
+        // The second search finds the block in the processor's nearest cache.
+        for block in piece.chunks(PART) {
+            if let Some(bare) = &mut self.bare {
+                bare.look(block);
+            }
+            if let Some(nul) = &mut self.nul {
+                nul.look(block);
+            }
+        }
+    }
+
+    /// Ends the body, in which nothing follows a CR at its end.
+    pub fn finish(&mut self) {
+        if let Some(bare) = self.bare.as_mut().filter(|bare| bare.after_cr) {
+            bare.found = bare.found.or(Some(bare.offset.saturating_sub(1)));
+        }
+    }
+
+    /// Where the first bare CR or LF stood, in bytes from the start of the body.
+    #[must_use]
+    pub fn bare(&self) -> Option<u64> {
+        self.bare.and_then(|bare| bare.found)
+    }
+
+    /// Where the first NUL stood, in bytes from the start of the body.
+    #[must_use]
+    pub fn nul(&self) -> Option<u64> {
+        self.nul.and_then(|nul| nul.found())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BareSearch {
+struct BareSearch {
     /// Bytes looked at so far.
     offset: u64,
     /// The last of them is a CR.
@@ -11,15 +61,8 @@ pub struct BareSearch {
 }
 
 impl BareSearch {
-    /// At the start of a body.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { offset: 0, after_cr: false, found: None }
-    }
-
-    /// Looks through the next piece.
     #[inline]
-    pub fn look(&mut self, piece: &[u8]) {
+    fn look(&mut self, piece: &[u8]) {
         let (Some(&first), Some(&last)) = (piece.first(), piece.last()) else { return };
         let odd = match (self.after_cr, first == b'\n') {
             (true, false) => Some(self.offset.saturating_sub(1)),
@@ -30,23 +73,13 @@ impl BareSearch {
         self.after_cr = last == b'\r';
         self.offset = self.offset.saturating_add(piece.len() as u64);
     }
-
-    /// Ends the body, in which nothing follows a CR at its end.
-    pub fn finish(&mut self) {
-        if self.after_cr {
-            self.found = self.found.or(Some(self.offset.saturating_sub(1)));
-        }
-    }
-
-    /// Where the first one stood, in bytes from the start of the body.
-    #[must_use]
-    pub const fn found(&self) -> Option<u64> {
-        self.found
-    }
 }
 
+/// So many bytes are searched for one thing, and then for the other.
+const PART: usize = 16 * 1024;
+
 /// So many pairs of bytes are looked at before it is asked whether one of them was odd.
-const BLOCK: usize = 512;
+const BLOCK: usize = 2048;
 
 /// As many pairs as are looked at with one set of vector registers.
 const LANES: usize = if cfg!(feature = "simd") { 64 } else { 32 };
@@ -54,8 +87,8 @@ const LANES: usize = if cfg!(feature = "simd") { 64 } else { 32 };
 /// The first bare CR or LF, of what may start with the LF of a CR before it and end with the CR of an LF after it.
 #[cfg(feature = "simd")]
 pub(super) fn bare(bytes: &[u8]) -> Option<usize> {
-    use fearless_simd::{Level, Simd, dispatch};
-    dispatch!(Level::new(), simd => simd.vectorize(
+    use fearless_simd::{Simd, dispatch};
+    dispatch!(crate::simd::level(), simd => simd.vectorize(
         #[inline(always)]
         || first_odd(bytes)
     ))
@@ -91,15 +124,27 @@ fn first_odd(bytes: &[u8]) -> Option<usize> {
 fn is_paired(bytes: &[u8]) -> bool {
     let here = bytes.split_last().map_or(bytes, |(_, here)| here);
     let next = bytes.get(1..).unwrap_or_default();
-    let (mut firsts, mut seconds) = (here.chunks_exact(LANES), next.chunks_exact(LANES));
-    let mut odd = [false; LANES];
-    for (here, next) in firsts.by_ref().zip(seconds.by_ref()) {
-        for ((odd, here), next) in odd.iter_mut().zip(here).zip(next) {
-            *odd |= (*here == b'\r') != (*next == b'\n');
-        }
+    let mut odd = [0; LANES];
+    for (here, next) in here.chunks_exact(LANES).zip(next.chunks_exact(LANES)) {
+        odd = mark_odd(here, next, odd);
     }
-    let mut ends = firsts.remainder().iter().zip(seconds.remainder());
-    odd == [false; LANES] && ends.all(|(here, next)| (*here == b'\r') == (*next == b'\n'))
+    // The last set may begin before the end of the one before: a second look does no harm.
+    if let (Some(here), Some(next)) = (here.last_chunk::<LANES>(), next.last_chunk::<LANES>()) {
+        return mark_odd(here, next, odd) == [0; LANES];
+    }
+    here.iter().zip(next).all(|(here, next)| (*here == b'\r') == (*next == b'\n'))
+}
+
+/// `odd` with marks at the odd pairs. It is given and returned, so that it stays in registers.
+#[inline(always)]
+fn mark_odd(here: &[u8], next: &[u8], mut odd: [u8; LANES]) -> [u8; LANES] {
+    let (Some(here), Some(next)) = (here.first_chunk::<LANES>(), next.first_chunk::<LANES>()) else {
+        return odd;
+    };
+    for (odd, (here, next)) in odd.iter_mut().zip(here.iter().zip(next)) {
+        *odd |= if (*here == b'\r') != (*next == b'\n') { 0xff } else { 0 };
+    }
+    odd
 }
 
 #[cfg(test)]
@@ -126,25 +171,55 @@ mod tests {
     }
 
     fn in_two(bytes: &[u8], cut: usize) -> Option<u64> {
-        let mut search = BareSearch::new();
-        search.look(&bytes[..cut]);
-        search.look(&bytes[cut..]);
-        search.finish();
-        search.found()
+        let (first, second) = bytes.split_at(cut);
+        let [alone, both] = [false, true].map(|nul| {
+            let mut search = TextSearch::new(true, nul);
+            search.look(first);
+            search.look(second);
+            search.finish();
+            search
+        });
+        let nul = bytes.iter().position(|byte| *byte == 0).map(|at| at as u64);
+        assert_eq!((both.nul(), alone.nul()), (nul, None));
+        assert_eq!(both.bare(), alone.bare(), "whether NUL is looked for or not");
+        both.bare()
     }
 
     #[test]
     fn one_odd_place_anywhere_is_found() {
-        for length in [0, 1, 2, 31, 32, 33, 34, 100, 512, 513, 514, 515, 1100] {
+        for length in [0, 1, 2, 63, 64, 65, 66, 67, 128, 129, 130, 200] {
             let plain: Vec<u8> = b"line\r\n".iter().copied().cycle().take(length).collect();
             for at in 0..length {
-                for odd in *b"\r\n." {
+                for odd in *b"\r\n.\0" {
                     let mut bytes = plain.clone();
                     bytes[at] = odd;
                     for cut in [0, 1, length / 2, at] {
                         assert_eq!(in_two(&bytes, cut), slowly(&bytes), "{odd} at {at} of {length}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn one_odd_place_near_the_end_of_a_block_is_found() {
+        let plain: Vec<u8> = b"line\r\n".iter().copied().cycle().take(PART + BLOCK).collect();
+        for at in [
+            0,
+            BLOCK - 1,
+            BLOCK,
+            BLOCK + 1,
+            BLOCK + 2,
+            2 * BLOCK,
+            2 * BLOCK + 1,
+            2 * BLOCK + 99,
+            PART - 1,
+            PART,
+        ] {
+            for odd in *b"\r\n.\0" {
+                let mut bytes = plain.clone();
+                bytes[at] = odd;
+                assert_eq!(in_two(&bytes, 0), slowly(&bytes), "{odd} at {at}");
             }
         }
     }

@@ -62,8 +62,8 @@ fn line_break(bytes: &[u8]) -> Option<usize> {
 /// [`step_over_plain`] with the widest registers that the processor has.
 #[cfg(feature = "simd")]
 fn skip_plain(bytes: &[u8], from: usize) -> usize {
-    use fearless_simd::{Level, Simd, dispatch};
-    dispatch!(Level::new(), simd => simd.vectorize(
+    use fearless_simd::{Simd, dispatch};
+    dispatch!(crate::simd::level(), simd => simd.vectorize(
         #[inline(always)]
         || step_over_plain::<LANES>(bytes, from)
     ))

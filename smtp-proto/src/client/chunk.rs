@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mailwire_core::{
     Misuse, SendError, Ticket, WrongState,
     dot::{BareNewline, Mended, Mender},
-    private::{BareSearch, NulSearch},
+    private::TextSearch,
 };
 
 use super::{
@@ -60,29 +60,24 @@ impl Machine {
 
     /// Looks for what may not stand in a message that is not BINARYMIME; `ends` if the next byte is not that of a chunk.
     fn check_chunk(&mut self, chunk: &Bytes, ends: bool) -> Result<(), Misuse> {
-        let (mut bare, mut nul) = match self.session.given {
-            Given::Chunks => (self.session.bare, self.session.nul),
-            _ if self.session.binary => (None, None),
-            _ => {
-                let refuses = self.config.bare_newline == BareNewline::Refuse;
-                (refuses.then(BareSearch::new), (!self.config.allow_nul).then(NulSearch::new))
-            }
+        let refuses = self.config.bare_newline == BareNewline::Refuse;
+        let begun = TextSearch::new(refuses, !self.config.allow_nul);
+        let mut search = match self.session.given {
+            Given::Chunks => self.session.search,
+            _ => (!self.session.binary).then_some(begun),
         };
-        if let Some(nul) = &mut nul {
-            nul.look(chunk);
-            no_nul(nul.found())?;
-        }
-        if let Some(bare) = &mut bare {
-            bare.look(chunk);
+        if let Some(search) = &mut search {
+            search.look(chunk);
+            no_nul(search.nul())?;
             if ends {
-                bare.finish();
+                search.finish();
             }
-            if let Some(offset) = bare.found() {
+            if let Some(offset) = search.bare() {
                 let reason = "a CR or LF that is not part of a CR LF pair";
                 return Err(Misuse::InvalidBody { reason, offset });
             }
         }
-        (self.session.bare, self.session.nul) = (bare, nul);
+        self.session.search = search;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mailwire_core::{
     Channel, Error, Misuse, Output, OutputMark, Ticket, Tickets,
     dot::{Mended, Mender, Stuffer},
-    private::{BareSearch, NulSearch},
+    private::{NulSearch, TextSearch},
     sasl::Exchange,
 };
 
@@ -190,13 +190,11 @@ pub(super) struct Session {
     /// The bytes of the BDAT commands in the queue.
     pub(super) chunks: VecDeque<Bytes>,
     /// What is looked for in all chunks of the message that was begun. None in BINARYMIME.
-    pub(super) bare: Option<BareSearch>,
-    /// What mends them, instead.
+    pub(super) search: Option<TextSearch>,
+    /// What mends bare CRs and LFs, instead of them being looked for.
     pub(super) mender: Option<Mender>,
     /// Those of the last message that were.
     pub(super) mended: Mended,
-    /// None also where NUL is allowed.
-    pub(super) nul: Option<NulSearch>,
     /// BDAT commands that are not sent after all, to be told.
     pub(super) unsent: VecDeque<(Ticket, Misuse)>,
     pub(super) progress: Progress,
@@ -239,10 +237,9 @@ impl Session {
             body: Body::None,
             given: Given::Nothing,
             chunks: VecDeque::new(),
-            bare: None,
+            search: None,
             mender: None,
             mended: Mended::default(),
-            nul: None,
             unsent: VecDeque::new(),
             progress: Progress::Unfinished,
             begun: false,

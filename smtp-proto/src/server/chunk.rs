@@ -3,11 +3,7 @@
 use alloc::{format, vec::Vec};
 
 use bytes::{Buf, BytesMut};
-use mailwire_core::{
-    Deviation, Misuse, Ticket,
-    private::{BareSearch, NulSearch},
-    sasl::Steps,
-};
+use mailwire_core::{Deviation, Misuse, Ticket, private::TextSearch, sasl::Steps};
 
 use super::{
     BodyRefusal, Event,
@@ -77,8 +73,7 @@ impl Machine {
             last,
             started: false,
             length: 0,
-            bare: (!binary).then(BareSearch::new),
-            nul: (!binary && !self.config.allow_nul).then(NulSearch::new),
+            search: (!binary).then(|| TextSearch::new(true, !self.config.allow_nul)),
         });
         self.session.state = Effect::Bdat.after(self.session.state);
     }
@@ -100,11 +95,8 @@ impl Machine {
         let piece = input.split_to(length).freeze();
         chunk.left -= length as u64;
         chunk.length += length as u64;
-        if let Some(bare) = &mut chunk.bare {
-            bare.look(&piece);
-        }
-        if let Some(nul) = &mut chunk.nul {
-            nul.look(&piece);
+        if let Some(search) = &mut chunk.search {
+            search.look(&piece);
         }
         Some(Event::BodyChunk(piece))
     }
@@ -163,10 +155,10 @@ impl Machine {
 
     /// A part comes by BURL, of which nothing is seen here: no line end of the chunks before it reaches over it.
     pub(super) fn end_chunks(&mut self, last: bool) -> Option<Event> {
-        let Chunk { ticket, bare, .. } = self.session.transaction.chunk.as_mut()?;
-        let (ticket, bare) = (*ticket, bare.as_mut()?);
-        bare.finish();
-        let reason = BodyRefusal::BareNewline(bare.found()?);
+        let Chunk { ticket, search, .. } = self.session.transaction.chunk.as_mut()?;
+        let (ticket, search) = (*ticket, search.as_mut()?);
+        search.finish();
+        let reason = BodyRefusal::BareNewline(search.bare()?);
         self.session.transaction.chunk = None;
         self.fail_transaction(&reason.reply(), last);
         Some(Event::BodyRefused { ticket, reason })
@@ -282,11 +274,11 @@ impl Machine {
 impl Chunk {
     /// Why the message is refused after this chunk, if it is.
     fn verdict(&mut self) -> Option<BodyRefusal> {
-        if let (Some(bare), true) = (&mut self.bare, self.last) {
-            bare.finish();
+        let search = self.search.as_mut()?;
+        if self.last {
+            search.finish();
         }
-        let bare = self.bare.as_ref().and_then(BareSearch::found).map(BodyRefusal::BareNewline);
-        bare.or(self.nul.as_ref().and_then(NulSearch::found).map(BodyRefusal::Nul))
+        search.bare().map(BodyRefusal::BareNewline).or(search.nul().map(BodyRefusal::Nul))
     }
 }
 

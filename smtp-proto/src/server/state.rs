@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use mailwire_core::{
     Channel, Error, LineFramer, Output, Ticket, Tickets,
     dot::{LineEnds, Unstuffer},
-    private::{BareSearch, NulSearch},
+    private::{NulSearch, TextSearch},
     sasl::{Mechanism, Steps},
 };
 
@@ -196,9 +196,7 @@ pub(super) struct Chunk {
     /// Bytes of the message so far.
     pub(super) length: u64,
     /// None in BINARYMIME.
-    pub(super) bare: Option<BareSearch>,
-    /// None also where NUL is allowed.
-    pub(super) nul: Option<NulSearch>,
+    pub(super) search: Option<TextSearch>,
 }
 
 /// What was learnt of a client. It is made anew when TLS is up.
