@@ -305,7 +305,9 @@ async fn documents_come_over_https_from_who_proves_to_be_the_host() {
         "POST /post HTTP/1.1" => document("posted"),
         "GET /large HTTP/1.1" => document(&"x".repeat(100)),
         "GET /none HTTP/1.1" => "SSH-2.0-x".into(),
-        "GET /moved HTTP/1.1" => "HTTP/1.1 301 Moved\r\nLocation: https://b.example.test/\r\n\r\n".into(),
+        "GET /moved HTTP/1.1" => {
+            "HTTP/1.1 301 Moved\r\nLocation: https://b.example.test/\r\nContent-Length: 0\r\n\r\n".into()
+        }
         _ => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n.".into(),
     })
     .await;

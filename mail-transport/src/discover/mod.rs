@@ -376,6 +376,7 @@ fn ranked(all: Vec<Settings>) -> Vec<Settings> {
     }
     ranked.sort_by_key(|settings| {
         (
+            !settings.is_incoming(),
             matches!(settings.checked, Checked::Fails(_)),
             settings.trust(),
             settings.found.first().map(|found| found.source),
@@ -462,7 +463,7 @@ setters!(Options {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Discovered {
-    /// The servers, the best first.
+    /// The servers where mail is read, and then those where it is sent, the best first of each.
     pub settings: Vec<Settings>,
     /// Where nothing was found, and why.
     pub missed: Vec<Missed>,
