@@ -3,7 +3,10 @@
 //! `MAILWIRE_SEEDS=1000` runs more histories than the few of a test run.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use std::{collections::BTreeMap, time::Duration};
+#[cfg(feature = "sqlite")]
+mod file;
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use mailwire_core::{Channel, Dialect};
 use mailwire_imap::{
@@ -14,8 +17,8 @@ use mailwire_imap::{
     view::{News, Numbering, View},
 };
 use mailwire_store::{
-    Fields, ImapService, Store as _, Uids,
-    memory::{MemoryStore, User},
+    AccountId, BodyWriter as _, Fields, ImapService, MailboxChange, MailboxPath, Store, Target, Uids,
+    memory::MemoryStore,
 };
 use mailwire_transport::{
     Endpoint, Error, Result, Security, Stream,
@@ -23,9 +26,13 @@ use mailwire_transport::{
         Capability, Client, Config, LoginMechanism, Server,
         client::{AppendOptions, Update},
     },
-    sasl::Credentials,
+    sasl::{Authenticator, Credentials},
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, split};
+
+/// A store that knows the password of `ada`.
+trait Users: Store + Authenticator {}
+impl<S: Store + Authenticator> Users for S {}
 
 /// Numbers from a seed.
 struct Random(u64);
@@ -72,7 +79,7 @@ fn lasting(flags: &FlagSet) -> FlagSet {
 }
 
 impl Session {
-    async fn new(store: &MemoryStore, kind: Kind, seed: u64) -> Self {
+    async fn new(store: &impl Users, kind: Kind, seed: u64) -> Self {
         let mut client = connect(store, usize::MAX).await.unwrap();
         let enable = match kind {
             QResync => Some(Capability::QResync),
@@ -334,7 +341,7 @@ struct Mirror {
 }
 
 impl Mirror {
-    async fn sync(&mut self, store: &MemoryStore, lines: usize) -> Result<()> {
+    async fn sync(&mut self, store: &impl Users, lines: usize) -> Result<()> {
         let mut client = connect(store, lines).await?;
         let known: Vec<_> = self.messages.keys().map(|uid| (*uid, *uid)).collect();
         let mut syncing =
@@ -354,7 +361,7 @@ impl Mirror {
     }
 }
 
-async fn connect(store: &MemoryStore, lines: usize) -> Result<Client> {
+async fn connect(store: &impl Users, lines: usize) -> Result<Client> {
     let (mut ours, theirs) = tokio::io::duplex(1 << 16);
     let server = Server::new(ImapService::new(store.clone()));
     tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
@@ -386,22 +393,29 @@ async fn cut(client: DuplexStream, server: DuplexStream, lines: usize) {
     up.abort();
 }
 
-async fn messages(store: &MemoryStore, user: &User) -> BTreeMap<Uid, FlagSet> {
-    let inbox = user.status("INBOX").unwrap().id;
+async fn messages(store: &impl Store, ada: AccountId) -> BTreeMap<Uid, FlagSet> {
+    let inbox = store.mailbox(ada, &MailboxPath::inbox()).await.unwrap().id;
     let all = Uids::range(Uid::MIN, Uid::MAX);
     let rows = store.messages(inbox, &all, Fields::new().with_flags(true), usize::MAX).await.unwrap();
     rows.into_iter().map(|row| (row.uid, row.flags)).collect()
 }
 
-async fn history(seed: u64, steps: usize) {
+async fn deliver(store: &impl Store, ada: AccountId, raw: &'static str) {
+    let mut body = store.body(&[ada], None).await.unwrap();
+    body.write(raw.into()).await.unwrap();
+    let body = body.finish().await.unwrap();
+    store.deliver(body, &[Target::inbox(ada)]).await.remove(0).unwrap();
+}
+
+async fn history(store: impl Users, seed: u64, steps: usize) {
     let random = &mut Random(seed);
-    let store = MemoryStore::new();
-    let user = store.add_user("ada", "secret").unwrap();
+    let ada = store.account("ada").await.unwrap();
     for name in ["other", "x", "x/z"] {
-        user.create(name, None).unwrap();
+        let path = MailboxPath::new(name).unwrap();
+        store.alter(ada, MailboxChange::Create { path, special_use: None }).await.unwrap();
     }
     for _ in 0..10 {
-        user.deliver("Subject: first\r\n\r\nx\r\n".into()).unwrap();
+        deliver(&store, ada, "Subject: first\r\n\r\nx\r\n").await;
     }
     let mut sessions = Vec::new();
     for (place, kind) in KINDS.into_iter().enumerate() {
@@ -419,12 +433,12 @@ async fn history(seed: u64, steps: usize) {
                 let lines = 4 + random.below(40);
                 let _ = tokio::join!(other.step(), mirror.sync(&store, lines));
             }
-            6 => drop(user.deliver("Subject: new\r\n\r\nx\r\n".into()).unwrap()),
+            6 => deliver(&store, ada, "Subject: new\r\n\r\nx\r\n").await,
             _ => other.step().await,
         }
         sessions.push(other);
     }
-    let truth = messages(&store, &user).await;
+    let truth = messages(&store, ada).await;
     for session in &mut sessions {
         session.check(&truth, seed).await;
     }
@@ -432,14 +446,43 @@ async fn history(seed: u64, steps: usize) {
     assert_eq!(mirror.messages, truth, "seed {seed}: the mirror");
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_view_is_the_stores() {
-    let seeds = std::env::var("MAILWIRE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(8);
-    let first = std::env::var("MAILWIRE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
-    for seed in first..first + seeds {
+/// Histories from some seeds on, over a new store each.
+async fn histories<S: Users, F: Future<Output = S>>(mut make: impl FnMut() -> F, seeds: u64) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let first = number("MAILWIRE_SEED").unwrap_or(0);
+    for seed in first..first + number("MAILWIRE_SEEDS").unwrap_or(seeds) {
         // A panic within is told with the seed.
-        let told = tokio::time::timeout(Duration::from_secs(3600), history(seed, 60));
+        let told = tokio::time::timeout(Duration::from_secs(3600), history(make().await, seed, 60));
         let caught = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(told)).await;
         assert!(matches!(caught, Ok(Ok(()))), "MAILWIRE_SEED={seed} MAILWIRE_SEEDS=1");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_view_is_the_stores() {
+    let make = || async {
+        let store = MemoryStore::new();
+        store.add_user("ada", "secret").unwrap();
+        store
+    };
+    histories(make, 8).await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test(start_paused = true)]
+async fn every_view_is_the_stores_in_a_file() {
+    use mailwire_store::sqlite::{Config, SqliteStore};
+
+    let folder = file::Folder::new();
+    let mut made = 0;
+    let make = || {
+        made += 1;
+        let path = folder.path(&format!("{made}.db"));
+        async move {
+            let store = SqliteStore::open(path, Config::new()).unwrap();
+            store.add_user("ada", "secret").await.unwrap();
+            store
+        }
+    };
+    histories(make, 3).await;
 }

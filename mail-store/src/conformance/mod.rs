@@ -11,6 +11,7 @@
 mod feed;
 mod mailboxes;
 mod messages;
+mod promises;
 
 use std::future::Future;
 
@@ -28,7 +29,7 @@ use crate::{
 /// Checks that a store does what [`Store`] says.
 ///
 /// `make` is called for each check, one after the other, and gives an empty store with an account that is
-/// called `ada`. Its quota, if it has one, must have room for thousands of small messages, and each of its
+/// called `ada`. Its quota, if it has one, must have room for thousands of small messages and one of a megabyte, and each of its
 /// mailboxes for 63 keywords and no more. Stores that `make` gives may be in one database, if the account
 /// is a new one each time.
 ///
@@ -75,6 +76,15 @@ pub async fn check<S: Store, F: Future<Output = S>>(mut make: impl FnMut() -> F)
     feed::the_feed_has_pages_within_one_change(make().await).await;
     feed::a_watch_loses_nothing(make().await).await;
     feed::the_feed_is_the_state(make().await).await;
+    promises::numbers_never_come_again(make().await).await;
+    promises::changes_are_seen_in_their_order(make().await).await;
+    promises::a_dropped_call_is_whole_or_nothing(make().await).await;
+    promises::bounds(make().await).await;
+    promises::a_cursor_stays_what_it_is(make().await).await;
+    promises::large_bodies(make().await).await;
+    promises::several_messages_come_together(make().await).await;
+    promises::quotas_rights_and_uses(make().await).await;
+    promises::threads(make().await).await;
 }
 
 /// A store with the account of `ada`.

@@ -2,9 +2,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use mailwire_core::Channel;
-use mailwire_store::{ImapService, Pop3Service, SmtpService, memory::MemoryStore};
+use mailwire_store::{ImapService, Pop3Service, SmtpService, Store, memory::MemoryStore};
 use mailwire_transport::{
-    Endpoint, Security, Stream, WireLine, imap, pop3, sasl::Credentials, server::ServerLimits, smtp,
+    Endpoint, Security, Stream, WireLine, imap, pop3,
+    sasl::{Authenticator, Credentials},
+    server::ServerLimits,
+    smtp,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -23,14 +26,14 @@ pub const ALL: [Protocol; 3] = [Smtp, Imap, Pop3];
 
 /// A server of each protocol over one store. Clones count together.
 #[derive(Clone)]
-pub struct Servers {
-    smtp: smtp::Server<SmtpService<MemoryStore>>,
-    imap: imap::Server<ImapService<MemoryStore>>,
-    pop3: pop3::Server<Pop3Service<MemoryStore>>,
+pub struct Servers<S: Store + Authenticator = MemoryStore> {
+    smtp: smtp::Server<SmtpService<S>>,
+    imap: imap::Server<ImapService<S>>,
+    pop3: pop3::Server<Pop3Service<S>>,
 }
 
-impl Servers {
-    pub fn new(store: &MemoryStore) -> Self {
+impl<S: Store + Authenticator> Servers<S> {
+    pub fn new(store: &S) -> Self {
         let name = smtp::proto::Host::try_from("mx.example").unwrap();
         Self {
             smtp: smtp::Server::new(SmtpService::new(store.clone()).with_trace_fields(false), name),
