@@ -89,6 +89,34 @@ fn without_users_everybody_has_a_mailbox() {
 }
 
 #[test]
+fn what_is_in_a_file_stays() {
+    let folder = TestFolder::new();
+    let file = folder.file("mail.db", "");
+    let store = format!("sqlite:{}", file.display());
+    let message = folder.file("1.eml", "Subject: it stays\r\n\r\n");
+    let serve = Serve::start(&["submission"], &["--store", &store]);
+    let mut send = client("send", &serve, "submission", &folder);
+    send.args(["--from", "anna@localhost", "--to", "anna@localhost"]).arg(&message).run().expect(0, &[]);
+    // It is killed, and what was taken is there.
+    serve.end();
+    let serve = Serve::start(&["imaps", "pop3s"], &["--store", &store]);
+    for (program, protocol) in [("fetch", "imaps"), ("pop", "pop3s")] {
+        let fetched = client(program, &serve, protocol, &folder).run();
+        fetched.expect(0, &[]);
+        assert!(fetched.out.contains("it stays"), "{}", fetched.out);
+    }
+    let listen = ["--listen", "imaps=127.0.0.1:0"];
+    program("serve").args(listen).args(["--store", "postgres:x"]).run().expect(64, &["sqlite:FILE"]);
+    program("serve")
+        .args(listen)
+        .args(["--store", &store, "--catch-all", "anna"])
+        .run()
+        .expect(64, &["--catch-all"]);
+    let other = format!("sqlite:{}", message.display());
+    program("serve").args(listen).args(["--store", &other]).run().expect(1, &["--store"]);
+}
+
+#[test]
 fn not_everybody_of_the_network_is_let_in_unless_it_is_told() {
     let here = ["--listen", "imaps=127.0.0.1:0"];
     let everywhere = ["--listen", "imaps=0.0.0.0:0"];

@@ -95,7 +95,15 @@ impl Tx<'_> {
         to: &[Target],
     ) -> Result<Vec<Result<Delivered>>> {
         let mut body = self.body(body, staged)?;
-        let delivered = to.iter().map(|target| self.within(|tx| tx.deliver_to(&mut body, target))).collect();
+        let mut delivered = Vec::with_capacity(to.len());
+        for target in to {
+            let one = self.within(|tx| tx.deliver_to(&mut body, target));
+            match one {
+                // SQLite has given up the whole transaction.
+                Err(error) if self.sql.is_autocommit() => return Err(error),
+                one => delivered.push(one),
+            }
+        }
         self.keep(body)?;
         Ok(delivered)
     }

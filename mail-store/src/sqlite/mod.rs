@@ -254,6 +254,18 @@ impl SqliteStore {
         })
     }
 
+    /// Removes at once what nobody needs: bodies without a message, as far as [`Config::kept_for`] has passed for them, and
+    /// what is left of mailboxes that were deleted. In time that is done after other changes by itself. The room in the
+    /// file is used again; the file itself grows smaller by `VACUUM` alone.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub async fn sweep(&self) -> Result<()> {
+        while self.inner.writer.change(|tx| tx.sweep()).await? {}
+        Ok(())
+    }
+
     /// Gives all mailboxes new UIDVALIDITYs, so that clients forget what they know of UIDs: to be called once after the file
     /// was restored from a backup, before it is served.
     ///

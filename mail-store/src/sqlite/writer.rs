@@ -84,8 +84,8 @@ impl Tx<'_> {
 
 /// A change, and who waits for its answer.
 trait Job: Send {
-    /// Does it. Whether it was.
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Does it, or nothing.
+    fn run(&mut self, tx: &mut Tx<'_>);
     /// Tells what came of it, now that it is on the disk; or why it is not.
     fn answer(self: Box<Self>, failure: Option<Error>);
 }
@@ -97,11 +97,10 @@ struct Change<T, F> {
 }
 
 impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Result<T> + Send> Job for Change<T, F> {
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+    fn run(&mut self, tx: &mut Tx<'_>) {
         if let Some(work) = self.work.take() {
             self.done = tx.within(work);
         }
-        self.done.is_ok()
     }
 
     fn answer(self: Box<Self>, failure: Option<Error>) {
@@ -173,10 +172,10 @@ impl Writer {
             let mut ran = Vec::with_capacity(jobs.len());
             let mut broken = false;
             while let Some(mut job) = jobs.pop_front() {
-                let done = job.run(&mut tx);
+                job.run(&mut tx);
                 ran.push(job);
                 // SQLite gives the whole transaction up for some errors.
-                if !done && sql.is_autocommit() {
+                if sql.is_autocommit() {
                     broken = true;
                     break;
                 }

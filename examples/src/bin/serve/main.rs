@@ -1,7 +1,8 @@
-//! A mail server in memory.
+//! A mail server in memory, or over a file.
 
 #[cfg(feature = "http")]
 mod page;
+mod stored;
 
 use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
 
@@ -56,6 +57,9 @@ use tokio_util::sync::CancellationToken;
 /// headers and source; and a small JSON API, which the page has the description of, is for tests in any language. Whoever
 /// can come there sees all messages, without a login.
 ///
+/// With --store sqlite:FILE, users and their mail are in that file, which is made if there is none, and stay there. --user
+/// adds a user, or gives one another password; without it, those who are in the file are served.
+///
 /// Example:
 ///   serve --user anna=secret --listen imap=127.0.0.1:1143 --listen submission=127.0.0.1:1587
 #[derive(Parser)]
@@ -76,6 +80,10 @@ struct Arguments {
     /// A protocol and where to listen; may be given several times
     #[arg(long, value_name = "PROTOCOL=ADDRESS", required = true)]
     listen: Vec<Listen>,
+    /// Where users and mail are kept, in place of memory
+    #[arg(long, value_name = "sqlite:FILE", conflicts_with_all = ["everybody", "catch_all", "faults", "chance"])]
+    #[cfg_attr(feature = "http", arg(conflicts_with = "http"))]
+    store: Option<stored::File>,
     /// Where a page of the messages that came is shown to this machine; port 0 is any free port
     #[cfg(feature = "http")]
     #[arg(long, value_name = "ADDRESS")]
@@ -127,6 +135,13 @@ struct Arguments {
     mechanisms: Vec<Mechanism>,
 }
 
+impl Arguments {
+    /// Not everybody is let in.
+    const fn names_users(&self) -> bool {
+        !self.users.is_empty() || self.store.is_some()
+    }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     program(async |arguments, _| run(arguments).await).await
@@ -149,6 +164,9 @@ async fn run(arguments: &Arguments) -> Result<()> {
     };
     let mut opened = Opened::take();
     let listeners = listeners(arguments, &tls, &mut opened).await?;
+    if let Some(file) = &arguments.store {
+        return stored::serve(file, &config, arguments, listeners).await;
+    }
     #[cfg(feature = "http")]
     let http = http_listener(arguments, &mut opened).await?;
     let server = match MailServer::start_on(config, listeners).await {
@@ -220,7 +238,7 @@ async fn listeners(
         };
         let mut listener = listener.with_context(|| format!("cannot listen on {address}"))?;
         let public = listener.local_addr().filter(|address| !address.ip().to_canonical().is_loopback());
-        if let Some(public) = public.filter(|_| arguments.users.is_empty() && !arguments.everybody) {
+        if let Some(public) = public.filter(|_| !arguments.names_users() && !arguments.everybody) {
             let why = format!("{public}: others can come there; --user says who is let in, or --everybody");
             return Err(Usage(why).into());
         }
