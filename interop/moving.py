@@ -194,7 +194,7 @@ def migrate(programs, others, folder, source, target, count, seed, tell):
         put(source.folder / "mail" / USER / below, [f"b{number}m{one}" for one in range(size)], chance, "mail")
     user = quote(USER, safe="")
     words = [programs / "migrate", "--from", f"imaps://{user}@{HOST}:{source.imaps}", "--from-ca", others.authority.ca,
-             "--to", f"imaps://{user}@{HOST}:{target.imaps}", "--to-ca", others.authority.ca, "--no-compress"]
+             "--to", f"imaps://{user}@{HOST}:{target.imaps}", "--to-ca", others.authority.ca]
     state = ["--state", folder / "migrate.state"]
 
     def empty():
@@ -212,7 +212,10 @@ def migrate(programs, others, folder, source, target, count, seed, tell):
     check("alone")
     again = run(words)
     check("again")
-    tell(f"{count} messages: migrate {alone:.2f} s; again, with nothing to do: {again:.2f} s")
+    empty()
+    clear = run([*words, "--no-compress"])
+    check("without compression")
+    tell(f"{count} messages: migrate {alone:.2f} s, without compression {clear:.2f} s; again, with nothing to do: {again:.2f} s")
     for name, options in (("without a state", []), ("with a state", state)):
         empty()
         kills = killed([*words, *options], chance, max(alone / 3, 0.2))

@@ -273,6 +273,13 @@ impl Outbound {
         if !std::mem::take(&mut self.dirty) && flush == FlushCompress::Sync {
             return Ok(());
         }
+        // A call that still has to give what earlier ones had no room for gives that, and does not flush.
+        self.compress_all(FlushCompress::None)?;
+        self.compress_all(flush)
+    }
+
+    /// Has all given that is to be given.
+    fn compress_all(&mut self, flush: FlushCompress) -> io::Result<()> {
         loop {
             let before = self.waiting.len();
             self.compress(&[], flush)?;
@@ -359,5 +366,42 @@ impl std::fmt::Debug for Inbound {
 impl std::fmt::Debug for Outbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Outbound").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// Bytes that cannot be compressed are more than there is room for at once.
+    #[test]
+    fn a_flush_leaves_nothing_behind() {
+        let mut number = 1_u64;
+        let bytes: Vec<u8> = std::iter::repeat_with(|| {
+            number = number.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            (number >> 56) as u8
+        })
+        .take(200_000)
+        .collect();
+        let (mut outbound, mut inflate) = (Outbound::new(), Decompress::new(false));
+        let mut read = Vec::with_capacity(1 << 20);
+        for length in (1..40).map(|step| step * 4_999) {
+            let bytes = &bytes[..length];
+            for piece in bytes.chunks(PIECE) {
+                let mut rest = piece;
+                while !rest.is_empty() {
+                    let count = outbound.compress(rest, FlushCompress::None).unwrap();
+                    rest = &rest[count..];
+                }
+            }
+            outbound.dirty = true;
+            outbound.flush(FlushCompress::Sync).unwrap();
+            let waiting = std::mem::take(&mut outbound.waiting);
+            assert!(waiting.ends_with(&FLUSHED), "{length}");
+            read.clear();
+            inflate.decompress_vec(&waiting, &mut read, FlushDecompress::Sync).unwrap();
+            assert_eq!(read, bytes, "{length}");
+        }
     }
 }
