@@ -37,7 +37,7 @@ pub struct Config {
     pub catch_all: Option<String>,
     /// Where to listen. Without any, all protocols listen at free ports of 127.0.0.1, within TLS and with STARTTLS.
     pub listeners: Vec<ListenAt>,
-    /// The certificate of the server. Without, it has one for `localhost`, `127.0.0.1` and its own name, of an
+    /// The certificate of the server. Without, it has one for `localhost`, `127.0.0.1`, `::1` and its own name, of an
     /// authority made for it: [`MailServer::authority`](super::MailServer::authority).
     pub tls: Option<ServerTls>,
     /// The name that the servers call themselves: `localhost`.

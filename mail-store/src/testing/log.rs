@@ -121,13 +121,33 @@ struct Kept {
     bytes: usize,
 }
 
-/// What a message costs beside its bytes.
+/// What a message costs beside its bytes and those of its envelope.
 const OVERHEAD: usize = 1024;
+/// What a recipient costs beside the bytes of its parts.
+const ADDRESS: usize = 256;
 
 impl ReceivedMessage {
+    /// About how many bytes of memory it takes.
     fn cost(&self) -> usize {
-        self.raw.len() + OVERHEAD * (1 + self.transaction.recipients.len() / 8)
+        let Transaction { mail, recipients, .. } = &self.transaction;
+        let envelope: usize = recipients.iter().map(|rcpt| ADDRESS + written(rcpt)).sum();
+        self.raw.len() + OVERHEAD + written(mail) + envelope
     }
+}
+
+/// How many bytes it takes to write a command, whatever parameters it has.
+fn written(command: &impl std::fmt::Debug) -> usize {
+    struct Count(usize);
+    impl std::fmt::Write for Count {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0 += text.len();
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // It is only counted.
+    let _ = std::fmt::Write::write_fmt(&mut count, format_args!("{command:?}"));
+    count.0
 }
 
 impl Kept {

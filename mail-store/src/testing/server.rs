@@ -438,7 +438,7 @@ fn certificate(config: &Config) -> mailwire_transport::Result<(ServerTls, Author
     }
     let ca = TestCa::new()?;
     let name = config.name.to_string();
-    let tls = ca.server_tls(&["localhost", "127.0.0.1", &name])?;
+    let tls = ca.server_tls(&["localhost", "127.0.0.1", "::1", &name])?;
     let authority = Authority { pem: Some(ca.root_pem().to_owned()), client_tls: Some(ca.client_tls()?) };
     Ok((tls, authority))
 }
