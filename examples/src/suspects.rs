@@ -2,6 +2,10 @@
 
 use std::{collections::HashMap, hash::Hash};
 
+use anyhow::Error;
+
+use crate::Failed;
+
 /// What was on the way when connections were lost. Some servers end the connection rather than refuse a message: what
 /// was on the way goes alone the next time, and what was alone on the way several times is given up.
 #[derive(Debug, Default)]
@@ -23,6 +27,19 @@ impl<K: Eq + Hash + Clone> Suspects<K> {
     #[must_use]
     pub fn has(&self, one: &K) -> bool {
         self.times.contains_key(one)
+    }
+
+    /// Something has failed while these were on the way. If that was the connection, gives the one that is to be given up, if there
+    /// is one, and why.
+    pub fn failed<'f>(
+        &mut self,
+        all: impl IntoIterator<Item = K>,
+        failed: &'f Failed,
+    ) -> Option<(K, &'f Error)> {
+        match failed {
+            Failed::Connection(error) => Some((self.blame(all)?, error)),
+            _ => None,
+        }
     }
 
     /// The connection was lost while these were on the way. Gives the one that is to be given up, if there is one.

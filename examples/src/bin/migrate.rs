@@ -24,7 +24,9 @@ use mailwire_transport::{
 ///
 /// A message that is in the target already, by its size, its date and its Message-ID, is not copied again. So it can be
 /// stopped at any time, by force as well, and run again; with --state it then need not look at what has gone, and what
-/// the target's owner has deleted since does not come back. Connections that are lost are made again.
+/// the target's owner has deleted since does not come back. Connections that are lost are made again. What the target had
+/// received when a run was stopped it may still be storing: begin the next one some seconds later, as a message that is not
+/// there yet is copied again.
 ///
 /// Separators between the levels of names are translated, and so is what all names of an account begin with. A
 /// mailbox that is for sent mail, drafts, junk and the like goes to the one of the target that is for the same.

@@ -239,13 +239,11 @@ impl<'a> Copying<'a> {
 
     /// A connection was lost, perhaps for one of these.
     fn blamed(&mut self, on_the_way: &[Item], failed: Failed) -> Failed {
-        if let Failed::Connection(error) = &failed {
-            if let Some(uid) = self.suspects.blame(on_the_way.iter().map(|item| item.uid)) {
-                let status = Status::of(error);
-                self.failed(Some(uid), status, error);
-                // It need not be the connection's fault.
-                self.done = true;
-            }
+        let uids = on_the_way.iter().map(|item| item.uid);
+        if let Some((uid, error)) = self.suspects.failed(uids, &failed) {
+            self.failed(Some(uid), Status::of(error), error);
+            // It need not be the connection's fault.
+            self.done = true;
         }
         failed
     }

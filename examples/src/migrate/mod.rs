@@ -2,7 +2,8 @@
 //!
 //! Nothing is deleted or changed on either side, only added to the target. Which messages have gone is in a [`Journal`];
 //! what that does not know, for the connection was lost or the program killed, is found in the target by its size, its
-//! date and its Message-ID, so that nothing comes twice.
+//! date and its Message-ID, so that nothing comes twice. (But for what a server has received and stores when it was looked for
+//! already: IMAP has no word by which one could know.)
 
 mod copy;
 mod journal;

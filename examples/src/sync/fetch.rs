@@ -1,6 +1,9 @@
 //! Fetching what is new on the server.
 
-use std::{collections::BTreeSet, io};
+use std::{
+    collections::{BTreeSet, HashSet},
+    io,
+};
 
 use mailwire_transport::imap::{
     Client, FetchAtt,
@@ -8,7 +11,7 @@ use mailwire_transport::imap::{
 };
 use tokio::task::{JoinError, JoinSet};
 
-use super::{CHANGED_AT_ONCE, Run, SMALL, disk};
+use super::{CHANGED_AT_ONCE, One, Run, SMALL, disk};
 use crate::{
     Failed, Status,
     maildir::{Arrived, Letters, Maildir},
@@ -25,6 +28,8 @@ const WRITERS: usize = 8;
 impl Run<'_> {
     /// Fetches messages. One whose content a file has that is not on the server is that file.
     pub(super) async fn fetch(&mut self, client: &mut Client, wanted: &[(Uid, u64)]) -> Result<(), Failed> {
+        let wanted: Vec<(Uid, u64)> =
+            wanted.iter().copied().filter(|(uid, _)| !self.given_up.contains(&One::There(*uid))).collect();
         if wanted.is_empty() {
             return Ok(());
         }
@@ -37,13 +42,16 @@ impl Run<'_> {
         }
         let bytes = wanted.iter().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
         self.bar = progress(bytes, &self.mailbox.to_unicode());
-        for group in groups(wanted) {
+        let alone: HashSet<Uid> =
+            wanted.iter().map(|(uid, _)| *uid).filter(|uid| self.suspects.has(&One::There(*uid))).collect();
+        for group in groups(&wanted, &alone) {
             let left = match group {
                 [one] => vec![one.0],
                 _ => self.fetch_several(client, group).await?,
             };
             for uid in left {
-                self.fetch_one(client, uid).await?;
+                let fetched = self.fetch_one(client, uid).await;
+                fetched.map_err(|failed| self.blamed([One::There(uid)], failed))?;
             }
             if self.unsaved > CHANGED_AT_ONCE.max(self.table.rows.len() / 10) {
                 self.save().map_err(disk)?;
@@ -84,7 +92,7 @@ impl Run<'_> {
         match result {
             // One by one, it shows which it is.
             Ok(()) | Err(Failed::Alone(..)) => Ok(left.into_iter().collect()),
-            Err(failed) => Err(failed),
+            Err(failed) => Err(self.blamed(left.into_iter().map(One::There), failed)),
         }
     }
 
@@ -163,18 +171,18 @@ impl Run<'_> {
     }
 }
 
-/// Messages that are asked for together; a large one is alone.
-fn groups(wanted: &[(Uid, u64)]) -> impl Iterator<Item = &[(Uid, u64)]> {
+/// Messages that are asked for together; a large one is alone, and so are these.
+fn groups<'a>(wanted: &'a [(Uid, u64)], alone: &'a HashSet<Uid>) -> impl Iterator<Item = &'a [(Uid, u64)]> {
     let (most, bytes) = FETCHED_AT_ONCE;
     let mut rest = wanted;
     std::iter::from_fn(move || {
         let mut sum = 0_u64;
-        let mut fits = |(index, (_, size)): &(usize, &(Uid, u64))| {
+        let mut fits = |(index, (uid, size)): &(usize, &(Uid, u64))| {
             sum = sum.saturating_add(if *size == 0 { USUAL_SIZE } else { *size });
-            *index == 0 || *index < most && *size <= SMALL && sum <= bytes
+            *index == 0 || *index < most && *size <= SMALL && sum <= bytes && !alone.contains(uid)
         };
         let count = match rest.first() {
-            Some((_, size)) if *size > SMALL => 1,
+            Some((uid, size)) if *size > SMALL || alone.contains(uid) => 1,
             _ => rest.iter().enumerate().take_while(|one| fits(one)).count(),
         };
         let (group, after) = rest.split_at_checked(count)?;
@@ -204,7 +212,7 @@ mod tests {
             .zip(1..)
             .map(|(size, uid)| (Uid::new(uid).unwrap(), *size))
             .collect();
-        let counts: Vec<usize> = groups(&wanted).map(<[_]>::len).collect();
+        let counts: Vec<usize> = groups(&wanted, &HashSet::new()).map(<[_]>::len).collect();
         assert_eq!(counts, [2, 1, 1, 1]);
     }
 }

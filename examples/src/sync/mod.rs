@@ -35,7 +35,7 @@ use self::{
     table::Row,
 };
 use crate::{
-    Failed, Later, Link, Status, Tally,
+    Failed, Later, Link, Status, Suspects, Tally,
     maildir::{Digest, Entries, Entry, Letters, Maildir},
     tell,
 };
@@ -130,6 +130,7 @@ pub async fn synchronize<C: AsyncFnMut() -> Result<Client>>(
         to_store: BTreeSet::new(),
         by_content: HashMap::new(),
         given_up: HashSet::new(),
+        suspects: Suspects::new(),
         missing: HashSet::new(),
         again: false,
         done: false,
@@ -154,8 +155,9 @@ struct Run<'a> {
     to_store: BTreeSet<String>,
     /// By their contents, the files of `to_store`, and those that the server has taken without telling their UIDs.
     by_content: HashMap<Digest, Vec<String>>,
-    /// Files that were told to be impossible to store.
-    given_up: HashSet<String>,
+    /// What was told to be impossible to fetch or to store.
+    given_up: HashSet<One>,
+    suspects: Suspects<One>,
     /// Messages that the server did not give, though it has them.
     missing: HashSet<Uid>,
     /// Both sides have to be compared once more.
@@ -164,6 +166,23 @@ struct Run<'a> {
     done: bool,
     unsaved: usize,
     bar: ProgressBar,
+}
+
+/// A message on one side, which goes to the other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum One {
+    There(Uid),
+    /// A file, by its name.
+    Here(String),
+}
+
+impl fmt::Display for One {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::There(uid) => write!(f, "message {uid}"),
+            Self::Here(name) => f.write_str(name),
+        }
+    }
 }
 
 fn disk(error: impl Into<anyhow::Error>) -> Failed {
@@ -262,6 +281,18 @@ impl Run<'_> {
             self.store(client, kept).await?;
         }
         self.save().map_err(disk)
+    }
+
+    /// A connection was lost, perhaps for one of these.
+    fn blamed(&mut self, on_the_way: impl IntoIterator<Item = One>, failed: Failed) -> Failed {
+        if let Some((one, error)) = self.suspects.failed(on_the_way, &failed) {
+            let what = format_args!("{}: {one}", self.mailbox);
+            self.tally.failed_as(Status::of(error), what, format_args!("{error:#}"));
+            self.given_up.insert(one);
+            // It need not be the connection's fault.
+            self.done = true;
+        }
+        failed
     }
 
     /// Brings what is known of the server up to date.

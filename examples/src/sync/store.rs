@@ -15,7 +15,7 @@ use mailwire_transport::{
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{CHANGED_AT_ONCE, Run, SMALL, disk, table::Row};
+use super::{CHANGED_AT_ONCE, One, Run, SMALL, disk, table::Row};
 use crate::{
     Failed, Status,
     append::{AT_ONCE, Letter, Stored, append_all, stored, takes_several},
@@ -29,7 +29,8 @@ impl Run<'_> {
         let mut batch: Vec<(String, Letter)> = Vec::new();
         let mut length = 0;
         for name in std::mem::take(&mut self.to_store) {
-            let Some(entry) = self.here.get(&name).filter(|_| !self.given_up.contains(&name)) else {
+            let one = One::Here(name.clone());
+            let Some(entry) = self.here.get(&name).filter(|_| !self.given_up.contains(&one)) else {
                 continue;
             };
             let letters = entry.letters().and(kept);
@@ -42,16 +43,21 @@ impl Run<'_> {
                 }
                 Err(error) => {
                     self.tally.failed_as(Status::NoInput, &name, error);
-                    self.given_up.insert(name);
+                    self.given_up.insert(one);
                     continue;
                 }
             };
             let options = AppendOptions::new().with_flags(letters.flags()).with_date(outgoing.date);
             match outgoing.content {
                 OutgoingContent::Small(message) => {
+                    let alone = self.suspects.has(&one);
+                    if alone {
+                        self.store_several(client, std::mem::take(&mut batch)).await?;
+                        length = 0;
+                    }
                     length += message.len() as u64;
                     batch.push((name, (options, message)));
-                    if batch.len() >= count || length >= bytes {
+                    if alone || batch.len() >= count || length >= bytes {
                         self.store_several(client, std::mem::take(&mut batch)).await?;
                         length = 0;
                     }
@@ -59,7 +65,8 @@ impl Run<'_> {
                 OutgoingContent::Large(reader, length) => {
                     let payload = Payload::from_reader(reader, Some(length));
                     let result = client.append_with(&self.mailbox, options, payload).await;
-                    self.stored(name, letters, stored(result)?);
+                    let outcome = stored(result).map_err(|failed| self.blamed([one], failed))?;
+                    self.stored(name, letters, outcome);
                 }
             }
             if self.unsaved > CHANGED_AT_ONCE {
@@ -76,12 +83,15 @@ impl Run<'_> {
     ) -> Result<(), Failed> {
         let (names, letters): (Vec<String>, Vec<Letter>) = batch.into_iter().unzip();
         let mailbox = self.mailbox.clone();
-        append_all(client, &mailbox, &letters, |index, stored| {
+        let mut told = 0;
+        let result = append_all(client, &mailbox, &letters, |index, stored| {
+            told = index + 1;
             if let (Some(name), Some((options, _))) = (names.get(index), letters.get(index)) {
                 self.stored(name.clone(), Letters::of_flags(&options.flags), stored);
             }
-        })
-        .await
+        });
+        let result = result.await;
+        result.map_err(|failed| self.blamed(names.into_iter().skip(told).map(One::Here), failed))
     }
 
     fn stored(&mut self, name: String, letters: Letters, stored: Stored) {
@@ -106,7 +116,7 @@ impl Run<'_> {
             }
             Stored::Refused(status, error) => {
                 self.tally.failed_as(status, &name, format_args!("{error:#}"));
-                self.given_up.insert(name);
+                self.given_up.insert(One::Here(name));
             }
         }
     }

@@ -255,6 +255,32 @@ fn cut_at_any_byte_it_goes_on() {
     }
 }
 
+/// A server that ends the connection at a message, whichever way that goes, keeps no other from its place.
+#[test]
+fn a_message_that_ends_each_connection_is_given_up() {
+    for here in [true, false] {
+        let mut pair = Pair::new();
+        let names: Vec<String> = (0..30).map(|number| format!("m{number:02}")).collect();
+        for name in &names {
+            if here {
+                pair.put(name, Letters::NONE)
+            } else {
+                pair.account.add(BOX, &message(name), Letters::NONE)
+            }
+        }
+        pair.account.end_at(Some("This is m17"));
+        let mut tally = Tally::new();
+        run(pair.sync_with(Options::default(), &mut tally)).unwrap();
+        assert_ne!(tally.status(), Status::Done);
+        let there = if here { pair.there() } else { pair.here() };
+        assert_eq!((there.len(), there.contains_key("m17")), (29, false), "{here}");
+        // The next run tries once more.
+        pair.account.end_at(None);
+        pair.sync();
+        pair.expect(&names.iter().map(|name| (name.clone(), Letters::NONE)).collect());
+    }
+}
+
 #[test]
 fn another_validity_loses_nothing() {
     let (pair, _) = changed();

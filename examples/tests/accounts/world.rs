@@ -39,6 +39,8 @@ pub(crate) struct Account {
     hidden: Vec<&'static str>,
     /// The size of the largest message that the server takes.
     largest: u64,
+    /// A connection over which this comes is cut.
+    poison: Option<&'static str>,
 }
 
 const NEVER: i64 = i64::MAX;
@@ -47,7 +49,13 @@ impl Account {
     pub(crate) fn new() -> Self {
         let store = MemoryStore::new();
         let user = store.add_user("anna", "secret").unwrap();
-        Self { store, user, budget: Arc::new(AtomicI64::new(NEVER)), hidden: Vec::new(), largest: 1 << 30 }
+        let budget = Arc::new(AtomicI64::new(NEVER));
+        Self { store, user, budget, hidden: Vec::new(), largest: 1 << 30, poison: None }
+    }
+
+    /// Each connection ends at this text, in whichever direction it goes.
+    pub(crate) fn end_at(&mut self, poison: Option<&'static str>) {
+        self.poison = poison;
     }
 
     /// The server takes no larger messages.
@@ -90,7 +98,8 @@ impl Account {
 
     /// Runs something with a connection that is not cut.
     pub(crate) fn with<T>(&self, work: impl AsyncFnOnce(&mut Client) -> T) -> T {
-        let sure = Self { budget: Arc::new(AtomicI64::new(NEVER)), hidden: Vec::new(), ..self.clone() };
+        let budget = Arc::new(AtomicI64::new(NEVER));
+        let sure = Self { budget, hidden: Vec::new(), poison: None, ..self.clone() };
         run(async {
             let mut client = sure.connect().await.unwrap();
             work(&mut client).await
@@ -136,11 +145,16 @@ pub(crate) async fn messages(client: &mut Client, mailbox: &str) -> Vec<Message>
 async fn pass(client: DuplexStream, server: DuplexStream, account: Account) {
     let (mut from_client, mut to_client) = tokio::io::split(client);
     let (mut from_server, mut to_server) = tokio::io::split(server);
-    let pay = |length: usize| account.budget.fetch_sub(length as i64, Ordering::SeqCst) > length as i64;
+    let pay = |bytes: &[u8]| {
+        let length = bytes.len() as i64;
+        let poison = account.poison.map_or(&b""[..], str::as_bytes);
+        let poisoned = !poison.is_empty() && bytes.windows(poison.len()).any(|word| word == poison);
+        !poisoned && account.budget.fetch_sub(length, Ordering::SeqCst) > length
+    };
     let up = async {
         let mut piece = vec![0; 1 << 12];
         while let Ok(length @ 1..) = from_client.read(&mut piece).await {
-            if !pay(length) || to_server.write_all(&piece[..length]).await.is_err() {
+            if !pay(&piece[..length]) || to_server.write_all(&piece[..length]).await.is_err() {
                 break;
             }
         }
@@ -156,7 +170,7 @@ async fn pass(client: DuplexStream, server: DuplexStream, account: Account) {
                     found.into_iter().for_each(|at| bytes[at..at + name.len()].fill(b'X'));
                 }
             }
-            if !pay(length) || to_client.write_all(bytes).await.is_err() {
+            if !pay(bytes) || to_client.write_all(bytes).await.is_err() {
                 break;
             }
         }
