@@ -12,7 +12,7 @@ use mailwire_core::{Channel, Secret, sasl};
 use mailwire_oracles::freed;
 use mailwire_store::{ImapService, Pop3Service, SmtpService, memory::MemoryStore};
 use mailwire_transport::{
-    Endpoint, Security, Stream, imap, pop3,
+    Account, Endpoint, Security, Stream, imap, pop3,
     sasl::{Credentials, Mechanism, prepared_password},
     smtp,
 };
@@ -240,6 +240,10 @@ async fn nothing_is_left_of_a_secret() {
     let mut found = Found::default();
     servers(&store, &mut found).await;
     clients(&mut found).await;
+    // A URL has it, for whoever asks.
+    let account = Account::parse("imaps://ada@mail.example.org").unwrap();
+    drop(account.with_password(SECRET).to_url());
+    found.after("the URL of an account");
     // A password that SASLprep changes, by its rules and by those of its successor.
     for other in ["\u{2168}\u{ad}", "\u{1f511}e\u{301}"] {
         let password = Secret::from(kept(&[SECRET, other]));

@@ -24,7 +24,10 @@ impl Account {
     /// ```
     #[must_use]
     pub fn to_url(&self) -> Secret {
-        let mut url = String::new();
+        // What grows leaves copies behind: how long it will be is counted first.
+        let mut length = Length(0);
+        let _ = self.write(&mut length, true);
+        let mut url = String::with_capacity(length.0);
         // A String takes all there is.
         let _ = self.write(&mut url, true);
         Secret::from(url)
@@ -93,6 +96,16 @@ impl Account {
             percent_encode(out, password.expose(), |byte| byte.is_ascii() && is_password(byte))?;
         }
         out.write_char('@')
+    }
+}
+
+/// How many bytes were written.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.saturating_add(text.len());
+        Ok(())
     }
 }
 
