@@ -100,6 +100,24 @@ def mail():
     protocol = "<Protocol><Type>IMAP</Type><Server>m.example.org</Server><Port>143</Port><SSL>on</SSL></Protocol>"
     documents.append(f"<Autodiscover><Response><Account><Action>settings</Action>{protocol}</Account></Response></Autodiscover>")
     write("discover_document", [document.encode() for document in documents])
+    urls = [text for text in literals("mail-transport/src/account/tests.rs") if b"://" in text or b"+unix:" in text]
+    write("account_url", urls)
+    lines = [text for text in literals("mail-transport/tests/proxy_protocol.rs") if text.startswith(b"PROXY ")]
+    binary = b"\r\n\r\n\0\r\nQUIT\n"
+    inet = bytes([192, 0, 2, 1, 192, 0, 2, 2]) + b"\xc7\x38\x03\xe1"
+    write("proxy_header", [*lines, binary + b"\x20\x00\x00\x00", binary + b"\x21\x11\x00\x0c" + inet,
+                           binary + b"\x21\x11\x00\x14" + inet + b"\x01\x00\x05smtps",
+                           binary + b"\x21\x21\x00\x24" + bytes(32) + b"\xc7\x38\x03\xe1"])
+    granted = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+    write("proxy_answer", [b"\x00\x05\x00" + granted, b"\x02\x05\x02\x01\x00" + granted,
+                           b"\x00\x05\x00\x05\x00\x00\x03\x01a\x00\x00", b"\x00\x05\xff",
+                           b"\x01HTTP/1.1 200 OK\r\nVia: x\r\n\r\n", b"\x03HTTP/1.1 407 No\r\n\r\n",
+                           b"\x01HTTP/1.0 103 Wait\r\n\r\nHTTP/1.0 200\n\n"])
+    multipart = (b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"
+                 b"Content-Transfer-Encoding: 8bit\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n.\r\n--x\r\n"
+                 b"Content-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n\x89PNG\r\n--x--\r\n")
+    write("smtp_downgraded", [multipart, b"Subject: x\r\n\r\n\xe9\r\n", b"\r\n.x\r\n",
+                              b"Content-Type: message/rfc822\r\n\r\n" + multipart])
     # The first byte is the mechanism, a zero byte ends a message.
     scram = [b"r=abc,s=QSXCR+Q6sek8bf92,i=4096", b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="]
     digest = b'realm="a",nonce="OA6MG9tEQGm2hh",qop="auth",algorithm=md5-sess,charset=utf-8'

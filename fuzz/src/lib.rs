@@ -1,5 +1,6 @@
 //! What the fuzz targets of mailwire do: a function a target, over the oracles of `mailwire-oracles`.
 
+pub mod connecting;
 pub mod imap;
 pub mod mail;
 pub mod pop3;

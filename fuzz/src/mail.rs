@@ -21,7 +21,7 @@ use mailwire_transport::{
 };
 
 /// Does something with so many bytes, in memory that is in proportion to them.
-fn in_proportion<T>(bytes: usize, factor: usize, work: impl FnOnce() -> T) -> T {
+pub(crate) fn in_proportion<T>(bytes: usize, factor: usize, work: impl FnOnce() -> T) -> T {
     memory::forget_peak();
     let before = memory::held();
     let result = work();
