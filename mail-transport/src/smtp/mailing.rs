@@ -12,7 +12,7 @@ use std::{
 
 use futures_core::Stream;
 use mailwire_smtp::client::Outcome;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::{
     Client, Envelope, Mailer, Sent,
@@ -142,9 +142,7 @@ where
         let this = &mut *self;
         this.desk.lock().wake_by(cx);
         while let Poll::Ready(Some(ended)) = this.lanes.poll_join_next(cx) {
-            if let Err(panicked) = ended.map_err(tokio::task::JoinError::try_into_panic)
-                && let Ok(panic) = panicked
-            {
+            if let Err(Ok(panic)) = ended.map_err(JoinError::try_into_panic) {
                 std::panic::resume_unwind(panic);
             }
         }
