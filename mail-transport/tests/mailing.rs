@@ -71,7 +71,7 @@ where
         }
         all
     });
-    telling.await.unwrap().into_iter().map(|one| one.expect("each is told")).collect()
+    telling.await.unwrap().into_iter().map(Option::unwrap).collect()
 }
 
 /// Sends so many, all of which are accepted.
