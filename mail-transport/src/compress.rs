@@ -273,18 +273,14 @@ impl Outbound {
         if !std::mem::take(&mut self.dirty) && flush == FlushCompress::Sync {
             return Ok(());
         }
-        // A call that still has to give what earlier ones had no room for gives that, and does not flush.
-        self.compress_all(FlushCompress::None)?;
-        self.compress_all(flush)
-    }
-
-    /// Has all given that is to be given.
-    fn compress_all(&mut self, flush: FlushCompress) -> io::Result<()> {
         loop {
             let before = self.waiting.len();
             self.compress(&[], flush)?;
-            // It has all been given where there was room for more.
-            if self.waiting.len() < self.waiting.capacity() || self.waiting.len() == before {
+            // It has all been given where there was room for more. But a call that gives what there was no room for earlier
+            // need not have come to the flush itself: that shows in its end.
+            let given = self.waiting.len() < self.waiting.capacity();
+            let flushed = flush != FlushCompress::Sync || self.waiting.ends_with(&FLUSHED);
+            if given && flushed || self.waiting.len() == before {
                 return Ok(());
             }
         }
