@@ -412,13 +412,9 @@ const fn exceeded(what: &'static str, limit: u64) -> Error {
 fn response_can_hold_literal(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"*") else { return false };
     // The space can be missing, and is not missed by the grammar either.
-    let mut words = rest
-        .split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
-        .filter(|word| !word.is_empty())
-        .take(2);
-    let first = words.next().unwrap_or_default();
+    let (first, rest) = first_word(rest);
     let numbered = first.iter().all(u8::is_ascii_digit);
-    let name = if numbered { words.next().unwrap_or_default() } else { first };
+    let name = if numbered { first_word(rest).0 } else { first };
     let is_one_of = |never: &[&[u8]]| never.iter().any(|never| name.eq_ignore_ascii_case(never));
     let never = match name.len() {
         2 => is_one_of(&[b"OK", b"NO"]),
@@ -432,6 +428,15 @@ fn response_can_hold_literal(line: &[u8]) -> bool {
     };
     // A response code without its OK is a status, too.
     !never && !name.starts_with(b"[")
+}
+
+/// The first word of a text, and what stands after it.
+fn first_word(text: &[u8]) -> (&[u8], &[u8]) {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
+    let text = text.get(start..).unwrap_or_default();
+    let end = text.iter().position(is_blank).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or_default()
 }
 
 #[cfg(test)]

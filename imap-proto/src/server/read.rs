@@ -273,19 +273,21 @@ impl Machine {
             Mode::Tail => Ok(self.end_body(&frame)),
             _ => {
                 let mut unknown = None;
-                let parsed = match self.parse(&mut frame, &mut unknown) {
-                    Ok(parsed) => parsed,
-                    Err(ParseError { offset, reason, .. }) => {
-                        return self.refuse_line(frame.bytes, &Refusal::bad(offset, reason));
+                // What was read is moved only once more.
+                match self.parse(&mut frame, &mut unknown) {
+                    Ok(parsed) => {
+                        if let Some(error) = unknown {
+                            let permitted = self.permits_unknown(&parsed.value.command, error, &frame.bytes);
+                            if let Err(refusal) = permitted {
+                                return self.refuse_command(parsed.value, refusal);
+                            }
+                        }
+                        self.dispatch(parsed, input)
                     }
-                };
-                if let Some(error) = unknown {
-                    let permitted = self.permits_unknown(&parsed.value.command, error, &frame.bytes);
-                    if let Err(refusal) = permitted {
-                        return self.refuse_command(parsed.value, refusal);
+                    Err(ParseError { offset, reason, .. }) => {
+                        self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
                     }
                 }
-                self.dispatch(parsed, input)
             }
         }
     }
@@ -318,7 +320,7 @@ impl Machine {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn dispatch(&mut self, parsed: Parsed<Request>, input: &BytesMut) -> Reading {
         let Request { tag, command } = &parsed.value;
         let rules = command.rules();

@@ -16,7 +16,7 @@
 use alloc::{string::String, vec::Vec};
 use core::{fmt, ops::BitOr};
 
-use mailwire_core::{Cursor, Invalid, ParseError, Text, grammar::expected, text_newtype};
+use mailwire_core::{Cursor, Invalid, ParseError, Text, grammar::expected, keywords, text_newtype};
 use nom::{branch::alt, bytes::complete::tag_no_case, combinator::value};
 
 use super::Value;
@@ -24,7 +24,7 @@ use crate::{
     Mailbox,
     capability::Extension,
     types::{
-        chars::{self, ATEXT, HIGH, VALUE},
+        chars::{self, ATEXT, HIGH, VALUE, XCHAR},
         xtext,
     },
 };
@@ -162,30 +162,44 @@ impl Value for Notify {
     /// notify-list-element = "SUCCESS" / "FAILURE" / "DELAY"
     /// ```
     fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let mut start = cursor.offset();
-        let words = cursor.take_while(|byte| chars::is(byte, VALUE));
-        if words.eq_ignore_ascii_case(b"NEVER") {
-            return Ok(Self::NEVER);
-        }
         let mut conditions = Self::NEVER;
-        for word in words.split(|byte| *byte == b',') {
-            let error = ParseError::new(start, "expected NEVER, SUCCESS, FAILURE or DELAY");
-            let mut named = Self::NAMES.into_iter();
-            let named = named.find(|(_, name)| word.eq_ignore_ascii_case(name.as_bytes()));
-            conditions = conditions | named.ok_or(error)?.0;
-            start = start.saturating_add(word.len()).saturating_add(1);
+        loop {
+            let start = cursor.offset();
+            let word = cursor.take_while(|byte| chars::is(byte, VALUE) && byte != b',');
+            conditions = conditions
+                | match Condition::of(word) {
+                    Some(Condition::Success) => Self::SUCCESS,
+                    Some(Condition::Failure) => Self::FAILURE,
+                    Some(Condition::Delay) => Self::DELAY,
+                    // It stands alone.
+                    Some(Condition::Never) if conditions.is_never() && cursor.peek() != Some(b',') => {
+                        Self::NEVER
+                    }
+                    _ => return Err(ParseError::new(start, "expected NEVER, SUCCESS, FAILURE or DELAY")),
+                };
+            if !cursor.eat(b',') {
+                return Ok(conditions);
+            }
         }
-        Ok(conditions)
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        for (at, name) in self.names().enumerate() {
-            if at > 0 {
-                out.push(b',');
+        if self.is_never() {
+            return out.extend_from_slice(b"NEVER");
+        }
+        let mut before: &[u8] = b"";
+        for (condition, name) in Self::NAMES {
+            if self.has(condition) {
+                out.extend_from_slice(before);
+                out.extend_from_slice(name.as_bytes());
+                before = b",";
             }
-            out.extend_from_slice(name.as_bytes());
         }
     }
+}
+
+keywords! {
+    enum Condition { Never = "NEVER", Success = "SUCCESS", Failure = "FAILURE", Delay = "DELAY" }
 }
 
 text_newtype! {
@@ -429,14 +443,16 @@ fn check_unicode(text: &[u8]) -> Result<&str, Wrong> {
 /// Reads a text in `xtext`, of at most so many characters.
 fn read_xtext(cursor: &mut Cursor<'_>, limit: usize) -> Result<Text, ParseError> {
     let start = cursor.offset();
-    let encoded = cursor.take_while(|byte| chars::is(byte, VALUE));
+    cursor.take_while(|byte| chars::is(byte, XCHAR));
+    let has_more = !cursor.take_while(|byte| chars::is(byte, VALUE)).is_empty();
+    let encoded = cursor.between(start, cursor.offset());
     let at = |(offset, reason)| ParseError::new(start.saturating_add(offset), reason);
     check_length(encoded.len(), limit).map_err(at)?;
     if encoded.is_empty() {
         return Err(at(EMPTY));
     }
     // All that stands for itself is printable.
-    if !encoded.contains(&b'+') {
+    if !has_more {
         return Ok(cursor.text_from(start));
     }
     let decoded = xtext::read(encoded).map_err(|offset| at((offset, "not xtext")))?;

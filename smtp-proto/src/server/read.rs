@@ -51,17 +51,21 @@ impl Machine {
                 Some(Current { due: Due::Chunk(_), .. }) => self.receive_chunk(input),
                 Some(Current { due: Due::RefusedChunk(_), .. }) => self.drop_chunk(input),
                 None | Some(Current { due: Due::Response, .. }) if !self.output.is_full() => {
-                    self.receive_line(input)
+                    // Byte by byte, each of a line's first bytes would be looked at for nothing.
+                    let is_begun = input.len() < 5 && !input.contains(&b'\n');
+                    if is_begun && self.overlong.is_none() { None } else { self.receive_line(input) }
                 }
                 _ => return Ok(self.later.take().map_or(Next::Paused, Next::Event)),
             },
         };
-        match (self.failed, next) {
-            (Some(error), _) => Err(error),
-            (None, Some(event)) => Ok(Next::Event(event)),
-            (None, None) if core::mem::take(&mut self.moved) => self.advance(input),
-            (None, None) if self.eof => self.end_of_input(input),
-            (None, None) => {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        match next {
+            Some(event) => Ok(Next::Event(event)),
+            None if core::mem::take(&mut self.moved) => self.advance(input),
+            None if self.eof => self.end_of_input(input),
+            None => {
                 // From the fifth byte on it is certain which limit the line has.
                 if input.len() >= 5 {
                     self.framer.park();
@@ -201,12 +205,13 @@ impl Machine {
         if rules.idle {
             self.idle()?;
         }
-        if let Command::Bdat { size, last } = command {
-            return self.begin_chunk(size, last, parsed.deviations);
-        }
-        if let Command::Burl(burl) = &command {
-            let due = Due::PartReply { last: burl.last };
-            return Some(self.ask(command, rules, due, parsed.deviations));
+        match &command {
+            Command::Bdat { size, last } => return self.begin_chunk(*size, *last, parsed.deviations),
+            Command::Burl(burl) => {
+                let due = Due::PartReply { last: burl.last };
+                return Some(self.ask(command, rules, due, parsed.deviations));
+            }
+            _ => {}
         }
         if rules.effect == Effect::StartTls {
             self.failed = refuse_injection("STARTTLS", input).err();

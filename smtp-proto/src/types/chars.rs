@@ -18,6 +18,8 @@ pub(crate) const DCONTENT: u16 = 32;
 pub(crate) const TAB: u16 = 64;
 /// `esmtp-keyword` and `ehlo-keyword`: ALPHA / DIGIT / "-".
 pub(crate) const KEYWORD: u16 = 128;
+/// `xchar` of RFC 3461 section 4: `%d33-42 / %d44-60 / %d62-126`.
+pub(crate) const XCHAR: u16 = 256;
 
 static CLASSES: ByteClasses = ByteClasses::NONE
     .with_alphanumeric(ALNUM | ATEXT)
@@ -30,7 +32,9 @@ static CLASSES: ByteClasses = ByteClasses::NONE
     .with_range(DCONTENT, 94, 126)
     .with(TAB, b"\t")
     .with_alphanumeric(KEYWORD)
-    .with(KEYWORD, b"-");
+    .with(KEYWORD, b"-")
+    .with_range(XCHAR, 33, 126)
+    .without(XCHAR, b"+=");
 
 /// Whether `byte` is in one of `classes`.
 #[inline]

@@ -8,13 +8,11 @@
 
 use alloc::vec::Vec;
 
-const fn is_xchar(byte: u8) -> bool {
-    matches!(byte, 0x21..=0x2a | 0x2c..=0x3c | 0x3e..=0x7e)
-}
+use super::chars::{self, XCHAR};
 
 /// How long `text` is in this encoding.
 pub(crate) fn length(text: &[u8]) -> usize {
-    text.iter().map(|&byte| if is_xchar(byte) { 1 } else { 3 }).sum()
+    text.iter().map(|&byte| if chars::is(byte, XCHAR) { 1 } else { 3 }).sum()
 }
 
 /// Appends `text` in this encoding.
@@ -22,8 +20,7 @@ pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut rest = text;
     loop {
-        let length = rest.iter().position(|&byte| !is_xchar(byte)).unwrap_or(rest.len());
-        let (plain, after) = rest.split_at_checked(length).unwrap_or_default();
+        let (plain, after) = rest.split_at_checked(chars::run(rest, 0, XCHAR)).unwrap_or_default();
         out.extend_from_slice(plain);
         let Some((byte, after)) = after.split_first() else { return };
         out.push(b'+');
