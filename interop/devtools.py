@@ -1,9 +1,11 @@
 """A headless Chromium that is driven by its DevTools protocol, over a WebSocket of the standard library."""
 
 import base64
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -68,7 +70,7 @@ class Browser:
     def __init__(self, program="chromium"):
         self.profile = Path(tempfile.mkdtemp(prefix="mailwire-browser-"))
         words = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                 "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
+                 "--disable-background-networking", "--disable-breakpad", "--disable-component-update", "--disable-sync", "--disable-extensions",
                  "--remote-debugging-port=0", f"--user-data-dir={self.profile}", "about:blank"]
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
@@ -99,8 +101,11 @@ class Browser:
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(20)
+            pass
+        # The whole session, which is its own.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
         shutil.rmtree(self.profile, ignore_errors=True)
 
 
@@ -115,7 +120,8 @@ class Tab:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2 if phone else 1, mobile=phone)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 
-    def call(self, method, **parameters):
+    def call(self, method, seconds=120, **parameters):
+        end = time.monotonic() + seconds
         self.number += 1
         number = self.number
         self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
@@ -126,6 +132,8 @@ class Tab:
                     raise RuntimeError(f"{method}: {told['error']}")
                 return told["result"]
             self.event(told.get("method"), told.get("params", {}))
+            if time.monotonic() > end:
+                raise RuntimeError(f"{method} does not end")
 
     def event(self, method, told):
         if method == "Page.javascriptDialogOpening":

@@ -157,6 +157,7 @@ fn a_message_is_told_with_all_that_it_has() {
         assert_eq!(message["links"], serde_json::json!(["https://example.org/confirm?a=1&b=2"]));
         assert_eq!(message["structure"]["parts"][0]["parts"][1]["number"], "1.2");
         assert_eq!(message["attachments"][1]["number"], "3");
+        assert_eq!(message["inline"], serde_json::json!([]));
         assert_eq!(message["cut"], false);
     }
     let raw = get(&serve, "/api/messages/1/raw");

@@ -8,33 +8,37 @@ use std::collections::BTreeMap;
 use super::query::unescaped;
 
 /// With the images in it, HTML may become so much longer, in bytes.
-const IMAGES: usize = 32 << 20;
+pub(super) const IMAGES: usize = 32 << 20;
+
+/// A Content-ID is no longer, in bytes: no line of a header is.
+const ID: usize = 998;
 
 /// Elements without an end tag that are replaced by one which means nothing and may stand in the same places. A tag has its
 /// name literally, whatever is done with its text.
 const REPLACED: [&str; 5] = [
-    // It can have links go elsewhere: ours has them go nowhere.
     "base", "embed", "frame", // With preconnect, no policy keeps a browser from connecting.
     "link", "meta",
 ];
 /// Elements that are replaced, and not what is between their tags.
 const OPENED: [&str; 5] = ["applet", "fencedframe", "iframe", "object", "portal"];
 
-/// In a frame that may open no windows, links do nothing. The page shows where they lead.
-const LINKS_DO_NOTHING: &str = "<base target=_blank>";
+/// A link leads nowhere: a browser connects to where it leads as soon as a finger is on it. It looks like one, and the page
+/// shows where it leads. An attribute has its name literally, too.
+const LINK: &str = "data-href";
+const LOOKS: &str = "<style>:where(a[data-href]){color:#00e;text-decoration:underline}</style>";
 
 /// HTML to be shown, with the images of the message where it names them by their Content-ID.
 pub(super) fn tamed(html: &str, images: &BTreeMap<String, String>) -> String {
     let mut out = String::with_capacity(html.len() + 64);
     let (declaration, mut rest) = html.split_at(declaration(html));
     out.push_str(declaration);
-    out.push_str(LINKS_DO_NOTHING);
+    out.push_str(LOOKS);
     let mut room = IMAGES;
-    while let Some(at) = rest.find(['<', 'c', 'C']) {
+    while let Some(at) = rest.find(['<', 'c', 'C', 'h', 'H']) {
         let (before, found) = rest.split_at(at);
         out.push_str(before);
-        let (done, after) =
-            tag(found).or_else(|| image(found, images, &mut room)).unwrap_or_else(|| found.split_at(1));
+        let replaced = tag(found).or_else(|| link(found)).or_else(|| image(found, images, &mut room));
+        let (done, after) = replaced.unwrap_or_else(|| found.split_at(1));
         out.push_str(done);
         rest = after;
     }
@@ -68,6 +72,13 @@ fn tag(found: &str) -> Option<(&'static str, &str)> {
     Some((begin, rest))
 }
 
+/// The attribute that stands for `href`, and the rest after it, if a value follows.
+fn link(found: &str) -> Option<(&'static str, &str)> {
+    let (name, rest) = found.split_at_checked(4)?;
+    let has_value = rest.trim_start_matches(['\t', '\n', '\x0c', '\r', ' ']).starts_with('=');
+    (has_value && name.eq_ignore_ascii_case("href")).then_some((LINK, rest))
+}
+
 /// An image in the place of `cid:`, and the rest after it, if the message has it and there is room.
 fn image<'a>(
     found: &'a str,
@@ -78,8 +89,8 @@ fn image<'a>(
     if !scheme.eq_ignore_ascii_case("cid:") {
         return None;
     }
-    let ends = |letter: char| letter.is_whitespace() || "\"'()<>".contains(letter);
-    let (id, rest) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+    let ends = |byte: u8| byte.is_ascii_whitespace() || b"\"'()<>".contains(&byte);
+    let (id, rest) = rest.split_at(rest.bytes().take(ID).position(ends)?);
     let image = images.get(&unescaped(id))?;
     *room = room.checked_sub(image.len())?;
     Some((image, rest))
@@ -91,16 +102,16 @@ mod tests {
 
     fn shown(html: &str) -> String {
         let images = [("a b@x".to_owned(), "data:image/png;base64,AA==".to_owned())];
-        tamed(html, &images.into()).replacen(LINKS_DO_NOTHING, "", 1)
+        tamed(html, &images.into()).replacen(LOOKS, "", 1)
     }
 
     #[test]
     fn what_connects_or_has_documents_of_its_own_is_replaced() {
         for (html, expected) in [
-            ("<LINK rel=preconnect href=//x>", "<bgsound rel=preconnect href=//x>"),
+            ("<LINK rel=preconnect src=//x>", "<bgsound rel=preconnect src=//x>"),
             ("<link/rel=x><linked><link-x>", "<bgsound/rel=x><linked><bgsound-x>"),
             ("<meta http-equiv=refresh content='0;//x'>", "<bgsound http-equiv=refresh content='0;//x'>"),
-            ("<base href=//x></base>", "<bgsound href=//x></bgsound>"),
+            ("<base href=//x></base>", "<bgsound data-href=//x></bgsound>"),
             (
                 "<iframe srcdoc='<link>'><meta></IFRAME>",
                 "<x-element srcdoc='<bgsound>'><bgsound></x-element>",
@@ -118,11 +129,22 @@ mod tests {
     }
 
     #[test]
-    fn links_do_nothing_whatever_the_message_says() {
-        assert!(tamed("<p>x", &BTreeMap::new()).starts_with(LINKS_DO_NOTHING));
-        let declared = tamed("\n<!DOCTYPE html><base target=_self>", &BTreeMap::new());
-        assert_eq!(declared, format!("\n<!DOCTYPE html>{LINKS_DO_NOTHING}<bgsound target=_self>"));
-        assert!(tamed("<!doctype", &BTreeMap::new()).starts_with(LINKS_DO_NOTHING));
+    fn links_lead_nowhere() {
+        for (html, expected) in [
+            ("<a HREF \n= '//x'>h", "<a data-href \n= '//x'>h"),
+            ("<image xlink:href=x/href=y>", "<image xlink:data-href=x/data-href=y>"),
+            ("href, hreflang=de, hre", "href, hreflang=de, hre"),
+        ] {
+            assert_eq!(shown(html), expected);
+        }
+    }
+
+    #[test]
+    fn a_declaration_stays_the_first() {
+        assert!(tamed("<p>x", &BTreeMap::new()).starts_with(LOOKS));
+        let declared = tamed("\n<!DOCTYPE html><p>x", &BTreeMap::new());
+        assert_eq!(declared, format!("\n<!DOCTYPE html>{LOOKS}<p>x"));
+        assert!(tamed("<!doctype", &BTreeMap::new()).starts_with(LOOKS));
     }
 
     #[test]
@@ -131,6 +153,7 @@ mod tests {
         for (html, expected) in [
             ("<img src=\"cid:a%20b@x\">", format!("<img src=\"{image}\">")),
             ("url(CID:a%20b@x) cid:", format!("url({image}) cid:")),
+            ("cid:cid:a%20b@x ", format!("cid:{image} ")),
             ("cid:other, c, C\u{fc}", "cid:other, c, C\u{fc}".to_owned()),
         ] {
             assert_eq!(shown(html), expected);

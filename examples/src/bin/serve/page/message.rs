@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answer::{Answer, Refused},
+    html::IMAGES,
     links::links,
 };
 
@@ -32,7 +33,7 @@ const ADDRESSES: usize = 5;
 const HEADERS: usize = 1 << 20;
 
 /// The media types of images that are shown where HTML names them. As images, they run and load nothing.
-const IMAGES: [&str; 8] = [
+const SHOWN: [&str; 8] = [
     "image/avif",
     "image/bmp",
     "image/gif",
@@ -121,7 +122,8 @@ pub(super) fn whole(received: &ReceivedMessage, message: &Message) -> Value {
         "html": html.map(|html| cut(html, TEXT)),
         "cut": is_cut,
         "links": links,
-        "attachments": contents.related.iter().chain(&contents.attachments).map(described).collect::<Vec<_>>(),
+        "inline": contents.related.iter().map(described).collect::<Vec<_>>(),
+        "attachments": contents.attachments.iter().map(described).collect::<Vec<_>>(),
     })
 }
 
@@ -165,24 +167,35 @@ pub(super) fn part(message: &Message, number: &str) -> Result<Answer, Refused> {
 
 fn name_of(part: &Part<'_>) -> String {
     part.file_name().unwrap_or_else(|| {
-        let kind = match &*part.media_type() {
+        let media_type = part.media_type();
+        let kind = match &*media_type {
             "message/rfc822" | "message/global" => "eml",
             "text/plain" => "txt",
-            _ => "bin",
+            "text/html" => "html",
+            image => SHOWN.iter().find(|it| **it == image).map_or("bin", |it| ending(it)),
         };
         format!("part-{part}.{kind}")
     })
 }
 
-/// The images that a message's HTML can name by their Content-ID, as `data:` URLs.
+/// How the name of an image's file ends.
+fn ending(media_type: &str) -> &str {
+    let subtype = media_type.rsplit('/').next().unwrap_or_default();
+    subtype.trim_start_matches("x-").split('+').next().unwrap_or_default()
+}
+
+/// The images that a message's HTML can name by their Content-ID, as `data:` URLs, as far as there is room for them.
 pub(super) fn images(message: &Message) -> BTreeMap<String, String> {
     let structure = message.structure(true);
+    let mut room = IMAGES;
     let named = structure.parts().filter_map(|part| {
         let media_type = part.media_type();
-        let kind = IMAGES.iter().find(|kind| **kind == media_type)?;
+        let kind = SHOWN.iter().find(|kind| **kind == media_type)?;
         let id = String::from_utf8_lossy(part.content_id()?).into_owned();
-        let content = message.decoded(message.root().find(&part.number)?).ok()?;
-        Some((id, format!("data:{kind};base64,{}", BASE64_STANDARD.encode(content))))
+        let found = message.root().find(&part.number)?;
+        room = room.checked_sub(found.body.len())?;
+        let content = BASE64_STANDARD.encode(message.decoded(found).ok()?);
+        Some((id, format!("data:{kind};base64,{content}")))
     });
     named.collect()
 }
@@ -318,6 +331,7 @@ mod tests {
         assert_eq!(told["parts"][2]["encoding"], "base64");
         assert_eq!(images(&message)["i@x"], "data:image/png;base64,AAAA");
         assert!(part(&message, "1.2").is_ok() && part(&message, "3").is_ok());
+        assert_eq!((ending("image/svg+xml"), ending("image/x-icon")), ("svg", "icon"));
         for number in ["", "0", "4", "1.3", "x", "1.", "../1"] {
             assert!(part(&message, number).is_err(), "{number}");
         }

@@ -1,6 +1,6 @@
 // The page of the messages that came. Texts of messages become text nodes and attributes, never markup.
 
-const PAGE = 50;
+const PAGE = 100;
 // More of a message's source is to be had as a file.
 const SOURCE = 512 * 1024;
 const by = (id) => document.getElementById(id);
@@ -14,7 +14,9 @@ function make(name, { at = {}, ...properties } = {}, ...children) {
   return element;
 }
 
-function say(text) {
+/** Shows what was done; `quietly`: to who does not see it. */
+function say(text, quietly = false) {
+  by("status").className = quietly ? "hidden" : "";
   by("status").textContent = text;
   clearTimeout(say.timer);
   say.timer = setTimeout(() => { by("status").textContent = ""; }, 4000);
@@ -67,13 +69,12 @@ function row(message) {
   const when = new Date(message.received);
   const today = when.toDateString() === new Date().toDateString();
   const time = today ? when.toLocaleTimeString([], { timeStyle: "short" }) : when.toLocaleDateString([], { dateStyle: "medium" });
-  const files = message.attachments ? `📎 ${message.attachments} ` : "";
   const link = make("a", { href: `#${message.number}`, at: { title: `To ${to}` } },
     make("span", { className: "who", dir: "auto" }, sender),
     make("time", { dateTime: message.received }, time),
     make("span", { className: "what", dir: "auto" }, message.subject || "(no subject)"),
     make("span", { className: "begin", dir: "auto" },
-      files ? make("span", { at: { "aria-label": counted(message.attachments, "attachment") } }, files) : null,
+      message.attachments ? make("span", { className: "tag" }, counted(message.attachments, "file")) : null,
       message.preview || `to ${to}`));
   const item = make("li", { className: seen.numbers.has(message.number) ? "" : "unseen" }, link);
   item.dataset.number = message.number;
@@ -133,7 +134,7 @@ async function newer() {
   fresh.forEach((item) => item.classList.add("new"));
   list.prepend(...fresh);
   shown = Math.max(shown, page.last);
-  if (fresh.length) say(fresh.length === 1 ? "1 new message" : `${fresh.length} new messages`);
+  if (fresh.length) say(counted(fresh.length, "new message"), true);
   arranged();
 }
 
@@ -152,8 +153,13 @@ function arranged() {
   by("count").textContent = words ? `${rows.size}${next === null ? "" : "+"} found` : counted(kept, "message");
   document.title = kept ? `(${kept}) mailwire` : "mailwire";
   mark();
-  // What is asked for may end above the lower edge.
-  if (next !== null && pane.scrollHeight <= pane.clientHeight + 200) older();
+  fill();
+}
+
+/** Asks for older ones where the end of the list is near; not while a message is all that a small screen shows. */
+function fill() {
+  const below = pane.scrollHeight - pane.scrollTop - pane.clientHeight;
+  if (next !== null && pane.clientHeight > 0 && below < 800) older();
 }
 
 let about = null;
@@ -168,8 +174,7 @@ async function nothing(words) {
       make("li", {}, `${protocol} `, make("code", {}, address), { implicit: " within TLS", starttls: " STARTTLS" }[tls] ?? ""))));
 }
 
-new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) older(); },
-  { root: pane, rootMargin: "600px" }).observe(by("more"));
+pane.addEventListener("scroll", fill, { passive: true });
 
 let typing;
 search.addEventListener("input", () => {
@@ -274,9 +279,10 @@ function show(tab) {
     ["Envelope", `${envelope.from || "<>"} → ${envelope.recipients.join(", ")}`],
     ["Came", `${new Date(message.received).toLocaleString()} by ${message.protocol}${client.tls ? " with TLS" : ""}${client.user ? ` as ${client.user}` : ""}, ${size(message.size)}`],
   ].filter(([, value]) => value);
-  const files = message.attachments.map((part) => make("li", {},
+  const file = (part, more) => make("li", {},
     make("a", { href: `/api/messages/${message.number}/parts/${part.number}`, at: { download: "", title: `${part.type}, part ${part.number}` } },
-      make("span", { dir: "auto" }, part.name), make("span", { className: "weak" }, size(part.size ?? 0)))));
+      make("span", { dir: "auto" }, part.name), make("span", { className: "weak" }, `${size(part.size ?? 0)}${more}`)));
+  const files = [...message.attachments.map((part) => file(part, "")), ...message.inline.map((part) => file(part, ", in the HTML"))];
   const tabs = make("div", { at: { role: "tablist", "aria-label": "Views of the message" } },
     ...Object.entries(VIEWS).filter(([, { is }]) => is(message)).map(([name, { title }]) =>
       make("button", { type: "button", id: `tab-${name}`, onclick: () => { location.replace(`#${message.number}/${name}`); },
@@ -327,7 +333,7 @@ const cutNote = () => (message.cut ? make("p", { className: "weak" }, "It goes o
 function framed({ number, links }) {
   const frame = make("iframe", { title: "The HTML of the message", referrerPolicy: "no-referrer", at: { sandbox: "" } });
   frame.src = `/html/${number}`;
-  const note = `Nothing here runs or is loaded from elsewhere${links.length ? ", and links do nothing: see “Links”." : "."}`;
+  const note = `Nothing here runs or is loaded from elsewhere${links.length ? ", and links lead nowhere: see “Links”." : "."}`;
   return [make("p", { className: "note" }, note), frame];
 }
 
@@ -398,7 +404,7 @@ async function erase() {
   rows.delete(open);
   item?.remove();
   arranged();
-  if (neighbour && !document.body.matches(".narrow")) go(neighbour); else location.hash = "";
+  if (neighbour) go(neighbour); else location.hash = "";
 }
 
 async function eraseAll() {
