@@ -158,6 +158,11 @@ def main():
             arguments = (Mailbox(boxes[name], other), relay, server, security, protocol, folder)
             cases.append((f"BDAT: send > {relay} > {name} {protocol.upper()}",
                           lambda arguments=arguments: smtp.chunked(ours, *arguments)))
+        theirs = Mailbox(dovecot, other)
+        for name, security, port, *options in (("LMTP", "plaintext", dovecot.lmtp, "--lmtp"),
+                                               ("submission", "starttls", dovecot.submission)):
+            cases.append((f"BDAT: send > Dovecot {name}", lambda arguments=(security, port, folder, *options):
+                          smtp.chunked_to(ours, theirs, *arguments)))
         cases.append(("XCLIENT: send > Postfix > serve LMTP",
                       lambda: smtp.xclient_to_postfix(ours, box, postfix, files / "plain.eml")))
         cases.append(("XCLIENT: swaks, Dovecot submission > serve SMTP",

@@ -1,11 +1,16 @@
-"""What the other side tells of a session of SMTP: whether a message came by BDAT, and for whom a proxy spoke."""
+"""What the other side tells of a session of SMTP: whether a message came by BDAT, and for whom a proxy spoke.
+
+REQUIRETLS has no case here, as none of them offers it (Postfix 3.7, Exim 4.96, OpenSMTPD, Courier): our client meets our
+server in `mail-store/tests/smtp_parameters.rs`. BINARYMIME is offered by none either."""
 
 import contextlib
+import os
+import subprocess
 import time
 
 from clients import SENDER, Mailbox, run
 from messages import HEAD
-from servers import HOST, USER, Dovecot, Serve
+from servers import HOST, PASSWORD, USER, Dovecot, Serve
 
 # Of the client that a proxy stands for.
 ADDRESS, NAME = "192.0.2.7", "spike.example"
@@ -50,6 +55,22 @@ def chunked(ours, box, relay, server, security, onward, folder):
     for line in lines:
         print(f"        {line}", flush=True)
     return ""
+
+
+def chunked_to(ours, box, security, port, folder, *options):
+    """Our client sends by BDAT to a server that does not tell, so that our client's trace does."""
+    box.clear()
+    file = large(folder)
+    words = ours._words("send", security, port)
+    login = {"MAILWIRE_USER": USER, "MAILWIRE_PASSWORD": PASSWORD} if security == "starttls" else {}
+    done = subprocess.run([*map(str, words), *options, "--from", SENDER, "--to", USER, str(file)], capture_output=True,
+                          env=dict(os.environ, RUST_LOG="trace", **login), timeout=60)
+    box.wait_for(1)
+    if not box.get()[0].endswith(file.read_bytes()):
+        return "not byte for byte"
+    sent = done.stderr.count(b'command="BDAT" verdict=Some(Accepted)')
+    print(f"        {sent} chunks were accepted", flush=True)
+    return "" if sent > 1 and b'command="DATA"' not in done.stderr else done.stderr.decode()[-2000:]
 
 
 def named(message):
