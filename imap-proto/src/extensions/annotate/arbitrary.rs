@@ -1,6 +1,6 @@
 //! Annotations of messages for fuzzing.
 
-use alloc::{format, vec::Vec};
+use alloc::format;
 
 use ::arbitrary::{Arbitrary, Error, Result, Unstructured};
 
@@ -55,7 +55,7 @@ impl<'a> Arbitrary<'a> for FetchAnnotations {
 impl<'a> Arbitrary<'a> for AnnotationData {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         Ok(if u.arbitrary()? {
-            Self::Values(maybe(u, |u| some(u, |u| u.arbitrary()))?.unwrap_or_else(Vec::new))
+            Self::Values(maybe(u, |u| some(u, |u| u.arbitrary()))?.unwrap_or_default())
         } else {
             Self::Changed(some(u, |u| u.arbitrary())?)
         })
