@@ -9,7 +9,7 @@ use mailwire_imap::{
         acl::{Rights, RightsChange},
         quota::ResourceName,
     },
-    types::{ModSeq, Uid},
+    types::ModSeq,
 };
 
 use super::{World, add, path, uid, uids};
