@@ -306,6 +306,35 @@ async fn imap_logins_and_literals_are_not_shown() {
     .await;
 }
 
+/// RFC 3030: what is sent in chunks has no line of its own, whatever its words look like.
+#[tokio::test]
+async fn chunks_are_not_shown() {
+    shows(
+        "S: 220 hi
+         C: BDAT 19
+         C: HELP me
+         C: NOOP now
+         C: bdat 7 LAST
+         C: QUIT~
+         C: abc~
+         C: NOOP
+         S: 250 OK
+         C: BDAT 0 LAST
+         C: QUIT",
+        "S: 220 hi
+         C: BDAT 19
+         C: [19 bytes]
+         C: bdat 7 LAST
+         C: [7 bytes]
+         C: NOOP
+         S: 250 OK
+         C: BDAT 0 LAST
+         C: [0 bytes]
+         C: QUIT",
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn pop3_logins_and_messages_are_not_shown() {
     shows(

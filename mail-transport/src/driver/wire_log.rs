@@ -47,7 +47,7 @@ impl fmt::Display for WireLine<'_> {
 ///   SASL exchange, neither challenges nor responses. `[hidden]` stands in their place.
 /// - A client's line that begins with no known command is hidden as well: it could be a part of a login that has
 ///   lost its way.
-/// - Literals and messages are shown by their length alone, lines are cut after 500 bytes.
+/// - Literals, chunks of BDAT and messages are shown by their length alone, lines are cut after 500 bytes.
 /// - A server's line that repeats a secret of the login before it is hidden but for its first word.
 ///
 /// The protocol is recognised by the server's greeting; before it, a client's lines are hidden.
@@ -349,6 +349,12 @@ impl Wire {
             Protocol::Pop3 => POP3,
         };
         self.data = name.eq_ignore_ascii_case(b"DATA");
+        if protocol == Protocol::Smtp && name.eq_ignore_ascii_case(b"BDAT") {
+            let size = argument.and_then(|(digits, _)| std::str::from_utf8(digits).ok()?.parse().ok());
+            if let Some(size) = size {
+                self.client.part = Part::Literal { size, left: size };
+            }
+        }
         if is_one_of(name, known) { Shown } else { Hidden }
     }
 

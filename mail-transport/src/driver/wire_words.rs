@@ -42,7 +42,7 @@ pub(super) const MECHANISMS: &[&str] = &[
 
 /// Commands of SMTP that show no secret.
 pub(super) const SMTP: &[&str] = &[
-    "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP",
+    "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP",
     "STARTTLS",
 ];
 
