@@ -120,6 +120,8 @@
 //! at TRACE each command by its name when it is sent and when its answer has come. Those of servers have the paths
 //! of modules as targets, below `mailwire_transport`. No trace has a secret in it.
 //!
+//! What is counted stands in [`metrics`].
+//!
 //! # Features
 //!
 //! | feature | |
@@ -138,6 +140,7 @@
 //! | `encoded-words` | decodes words beyond ASCII in header fields, and texts, of all charsets: [`encoded_words`], [`charset_text`] |
 //! | `header-envelope` | an envelope out of a message's header: [`smtp::Envelope::from_header`]; an [`smtp::Message`] from a text |
 //! | `builder`, `lettre` | an [`smtp::Message`] from `mail_builder::MessageBuilder`, from `lettre::Message` |
+//! | `metrics` | counters, gauges and histograms, through the facade of that name: [`metrics`] |
 //! | `reports` | delivery and disposition reports, read and written: [`smtp::report`] |
 //! | `testing` | a certificate authority made on the spot: [`testing`]; needs Rust 1.88 |
 //! | `simd` | messages are searched with the widest vector registers that the processor has; needs Rust 1.89 |
@@ -184,6 +187,7 @@ mod idn;
 pub mod imap;
 #[cfg(feature = "testing")]
 mod layer;
+pub mod metrics;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 mod pauses;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]

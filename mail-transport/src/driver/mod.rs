@@ -394,6 +394,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             }
         }
         output.advance(written);
+        self.config.meter.sent(written);
         self.unflushed = true;
         self.clock.moved(written);
         Poll::Ready(Ok(()))
@@ -422,6 +423,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             let begin = self.input.len().saturating_sub(count);
             wire.read(self.input.get(begin..).unwrap_or_default());
         }
+        self.config.meter.received(count);
         self.clock.moved(count);
         if count == 0 {
             self.eof = true;

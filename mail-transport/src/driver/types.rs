@@ -3,6 +3,7 @@ use std::{io, time::Duration};
 use mailwire_core::Upgrade;
 
 use super::WireLog;
+use crate::metrics::Meter;
 
 /// The bounds that a driver sets itself and its peer.
 #[non_exhaustive]
@@ -35,6 +36,8 @@ pub struct DriverConfig {
     pub linger: Duration,
     /// Shows the lines that are said, without secrets. `None` by default.
     pub wire_log: Option<WireLog>,
+    /// Counts the bytes.
+    pub(crate) meter: Meter,
 }
 
 impl Default for DriverConfig {
@@ -48,6 +51,7 @@ impl Default for DriverConfig {
             close_timeout: Duration::from_secs(10),
             linger: Duration::ZERO,
             wire_log: None,
+            meter: Meter::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ pub use self::timeouts::Timeouts;
 use crate::{
     CLIENT_TRACES, Error, Phase, Protocol, Security, Stream, WireLine, WireLog,
     idn::domain_to_ascii,
+    metrics::{Watch, connect_failed},
     proxy::{self, Proxy},
     security::Kind,
     tls::{ClientTls, ServerName, TlsError},
@@ -313,7 +314,9 @@ impl Endpoint {
                 self.tls.get_or_init(|| tls)
             }
         };
+        let watch = Watch::start();
         let stream = within(self.timeouts.tls, Phase::Tls, tls.connect(name, stream)).await;
+        watch.handshake("client", &stream);
         let stream = stream.map_err(|error| self.failed(Phase::Tls, error))?;
         if let Some(tls) = stream.tls() {
             let (version, cipher) = (tls.version(), tls.cipher_suite());
@@ -327,6 +330,7 @@ impl Endpoint {
             Some(proxy) => error.during(&format_args!("{} through the proxy {proxy}", self.address), &phase),
             None => error.during(&self.address, &phase),
         };
+        connect_failed(&phase);
         tracing::debug!(target: CLIENT_TRACES, server = %self.address, %phase, %error, "failed");
         error
     }

@@ -58,7 +58,7 @@ pub use self::{
     options::{PoolOptions, Rate},
 };
 use self::{owner::Owner, state::Shared};
-use crate::{Account, Endpoint, Error, Phase, Result};
+use crate::{Account, Endpoint, Error, Phase, Result, metrics::Watch};
 
 mod sealed {
     pub trait Sealed {}
@@ -283,7 +283,10 @@ impl<C: Pooled> Pool<C> {
         let Ok(_place) = owner.queue.try_acquire() else {
             return Err(Error::Busy { server: owner.server(), waiting });
         };
-        self.in_time(async { Slot::in_turn(shared, owner, owner.turn().await).await }).await
+        let watch = Watch::start();
+        let slot = self.in_time(async { Slot::in_turn(shared, owner, owner.turn().await).await }).await;
+        watch.waited();
+        slot
     }
 
     /// Waits for the right to have a connection, as one of many that do so for the same caller: for the rate as long as it takes,

@@ -20,7 +20,7 @@ use super::{
     proxied::Admission,
     slots::{Slot, Slots},
 };
-use crate::{Error, Result, Stream, WireLine, WireLog, proxy_protocol::Header};
+use crate::{Error, Result, Stream, WireLine, WireLog, metrics, proxy_protocol::Header};
 
 /// Takes connections and gives them to a function. Clones count together: use one for all ports of
 /// a server.
@@ -162,6 +162,7 @@ impl Acceptor {
                 // Its client's address is counted once it is known.
                 Admission::Proxied => None,
                 Admission::Refused => {
+                    metrics::refused(self.shared.protocol, "proxy");
                     tracing::info!(protocol = self.shared.protocol, ?peer, "not a trusted proxy");
                     continue;
                 }
@@ -194,6 +195,7 @@ impl Acceptor {
                     ));
                 }
                 None => {
+                    metrics::refused(self.shared.protocol, "limit");
                     tracing::info!(protocol = self.shared.protocol, ?peer, "too many connections");
                     if !listener.is_implicit_tls() {
                         listener::refuse(&stream, self.refusal);
@@ -275,6 +277,7 @@ impl Door {
         if connection.peer.is_none_or(|peer| slot.claim(peer.ip())) {
             return Ok(Some(connection));
         }
+        metrics::refused(connection.handle.protocol(), "limit");
         tracing::info!("too many connections");
         listener::refuse(&connection.stream, self.refusal);
         Ok(None)
@@ -313,6 +316,7 @@ async fn run<F, R>(
         proxy = tracing::field::Empty,
     );
     let handle = connection.handle.clone();
+    let mut counted = metrics::Counted::opened(shared.protocol, "server");
     let conversation = async {
         tracing::debug!("accepted");
         let Some(mut connection) = door.pass(connection, &mut slot).await? else { return Ok(()) };
@@ -337,13 +341,22 @@ async fn run<F, R>(
         tokio::select! {
             result = conversation => match result {
                 Ok(()) => tracing::debug!("closed"),
-                Err(error @ (Error::Misuse(_) | Error::Sasl(_))) => {
-                    tracing::error!(error = %Chain(&error), "failed");
+                Err(error) => {
+                    counted.ends(metrics::cause(&error));
+                    match error {
+                        Error::Misuse(_) | Error::Sasl(_) => tracing::error!(error = %Chain(&error), "failed"),
+                        error => tracing::info!(error = %Chain(&error), "ended"),
+                    }
                 }
-                Err(error) => tracing::info!(error = %Chain(&error), "ended"),
             },
-            () = cut.cancelled() => tracing::info!("cut"),
-            notice = overstayed => tracing::info!(?notice, "cut"),
+            () = cut.cancelled() => {
+                counted.ends("cut");
+                tracing::info!("cut");
+            }
+            notice = overstayed => {
+                counted.ends(notice.cause());
+                tracing::info!(?notice, "cut");
+            }
         }
     };
     ending.instrument(span).await;

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ServerLimits, attempts::Attempts};
 use crate::{
     Driver, DriverConfig, DriverError, Error, Phase, Result, Stream, WireLog,
+    metrics::{Meter, Watch},
     sasl::LoginContext,
     tls::{ServerTls, TlsError},
     within,
@@ -73,6 +74,17 @@ pub enum Notice {
     /// The connection has lasted as long as one may: see
     /// [`ServerLimits::session`](super::ServerLimits::session).
     Expired,
+}
+
+impl Notice {
+    /// What it is called where it is counted.
+    pub(super) const fn cause(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 impl Handle {
@@ -192,6 +204,7 @@ impl Handle {
             step_deadline: limits.command,
             least_rate: limits.least_rate,
             wire_log: self.shared.wire_log.clone(),
+            meter: Meter::new(self.shared.protocol, "server"),
             ..DriverConfig::server()
         }
     }
@@ -210,6 +223,11 @@ impl Handle {
         login.protocol = self.shared.protocol;
         login.protected = protected;
         login
+    }
+
+    /// The protocol, as the server was told it.
+    pub(crate) fn protocol(&self) -> &'static str {
+        self.shared.protocol
     }
 
     /// Whether `-PLUS` mechanisms are offered.
@@ -240,12 +258,15 @@ impl Handle {
     }
 
     async fn shake_hands(&self, tls: &ServerTls, stream: Stream) -> Result<Stream> {
-        tokio::select! {
+        let watch = Watch::start();
+        let stream = tokio::select! {
             biased;
             stream = within(self.shared.limits.tls_timeout, Phase::Tls, tls.accept(stream)) => stream,
             () = self.shared.shutdown.cancelled() => Err(Error::Closed),
             _ = self.overdue() => Err(Error::Closed),
-        }
+        };
+        watch.handshake("server", &stream);
+        stream
     }
 
     /// Replaces a driver's stream in clear by one within TLS, after

@@ -2,7 +2,7 @@ use mailwire_core::{Channel, SaslStep, Secret};
 
 use super::{Accepted, Handle, attempts::Attempt};
 use crate::{
-    Stream,
+    Stream, metrics,
     sasl::{
         Authenticator, Identity, LoginContext, Mechanism, SaslContext, SaslError, ServerExchange, ServerStep,
         Unavailable, prepare::canonical,
@@ -70,7 +70,18 @@ impl LoginGate {
         let user = canonical(authenticator, user);
         let Ok(attempt) = self.begin(&user).await else { return ServerStep::Unavailable };
         let fits = authenticator.verify_password(&user, password, &self.login).await;
-        judge(user, fits, attempt)
+        let step = judge(user, fits, attempt);
+        self.count(&step);
+        step
+    }
+
+    /// Counts a login that has come to nothing.
+    fn count(&self, step: &ServerStep) {
+        match step {
+            ServerStep::Failed => metrics::login(self.login.protocol, "server", "refused"),
+            ServerStep::Unavailable => metrics::login(self.login.protocol, "server", "unavailable"),
+            _ => {}
+        }
     }
 
     /// Begins an attempt of a user that is checked by the caller, when its time has come: see [`judge`].
@@ -103,6 +114,7 @@ impl LoginGate {
     }
 
     fn after(&mut self, step: ServerStep) -> ServerStep {
+        self.count(&step);
         if !matches!(step, ServerStep::Challenge(_)) {
             self.exchange = None;
         }
@@ -117,6 +129,7 @@ impl LoginGate {
     /// Lets the client in: the time that it had for that no longer runs.
     pub fn let_in(&mut self, identity: &Identity) {
         self.handle.authenticated();
+        metrics::login(self.login.protocol, "server", "ok");
         tracing::info!(
             user = identity.user,
             acting_as = identity.acting_as,

@@ -40,6 +40,7 @@ impl<C: Machine> Session<C> {
         let (server, command) = (self.endpoint.address(), self.answered);
         let shown = mechanism.as_ref().map(tracing::field::display);
         tracing::debug!(target: CLIENT_TRACES, %server, command, mechanism = shown, "logged in");
+        crate::metrics::login(self.protocol(), super::CLIENT, "ok");
         self.login = Some(Login { mechanism, deviations: Vec::new() });
     }
 

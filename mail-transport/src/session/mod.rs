@@ -19,6 +19,7 @@ use crate::runtime::timeout_at;
 
 use crate::{
     CLIENT_TRACES, Driver, DriverConfig, Endpoint, Error, Phase, Refused, Result, Step, Stream,
+    metrics::{self, Counted, Meter, cause},
     refused::beginning,
 };
 
@@ -102,6 +103,17 @@ impl Words {
     }
 }
 
+/// The protocol that a machine speaks, as it is counted by.
+fn protocol_of<C: Machine>(machine: &C) -> &'static str {
+    match machine.service() {
+        "pop" => "pop3",
+        service => service,
+    }
+}
+
+/// Which side this one is, as it is counted by.
+const CLIENT: &str = "client";
+
 /// A driver of a client's machine that outlives dropped calls.
 ///
 /// A call that is dropped between its command and its answer leaves the answer on the way. Its ticket
@@ -112,6 +124,7 @@ impl Words {
 /// Whatever ends the connection is kept: each later call says it.
 pub(crate) struct Session<C: Machine> {
     driver: Driver<Stream, C>,
+    counted: Counted,
     endpoint: Endpoint,
     /// Commands whose last event has not come yet, with their names, in the order in which they were sent.
     pending: VecDeque<(Ticket, &'static str)>,
@@ -140,12 +153,15 @@ impl<C: Machine> Session<C> {
             step_deadline: Some(timeouts.whole),
             least_rate: timeouts.least_rate,
             wire_log: endpoint.wire_log().cloned(),
+            meter: Meter::new(protocol_of(&machine), CLIENT),
             ..DriverConfig::client()
         };
         let deadline = timeouts.session.and_then(|limit| Instant::now().checked_add(limit));
+        let counted = Counted::opened(protocol_of(&machine), CLIENT);
         let driver = Driver::with_config(stream, machine, config);
         Self {
             driver,
+            counted,
             endpoint,
             pending: VecDeque::new(),
             held: false,
@@ -189,6 +205,11 @@ impl<C: Machine> Session<C> {
     /// Whom this session is with.
     pub(crate) const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The protocol, as it is counted by.
+    pub(crate) fn protocol(&self) -> &'static str {
+        protocol_of(self.machine_ref())
     }
 
     /// The stream, to ask what protects it.
@@ -275,6 +296,7 @@ impl<C: Machine> Session<C> {
         if self.ended.is_none() {
             let server = self.endpoint.address();
             tracing::debug!(target: CLIENT_TRACES, %server, %error, "connection ended");
+            self.counted.ends(cause(&error));
             self.ended = Some(Arc::new(error.clone()));
         }
         self.held = false;
@@ -359,6 +381,7 @@ impl<C: Machine> Session<C> {
         let (server, command) = (self.endpoint.address(), self.answered);
         match (&self.phase, verdict) {
             (Phase::Login, Some(Verdict::Refused)) => {
+                metrics::login(self.protocol(), CLIENT, "refused");
                 tracing::debug!(target: CLIENT_TRACES, %server, command, "login refused");
             }
             (_, verdict) => {

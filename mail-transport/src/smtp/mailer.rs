@@ -332,6 +332,7 @@ impl Attempts<'_> {
         if self.failed >= attempts || !error.is_transient() {
             return Err(error);
         }
+        crate::metrics::retried();
         tracing::debug!(target: crate::CLIENT_TRACES, %error, ?pause, "trying again after a pause");
         tokio::time::sleep(pause).await;
         Ok(())

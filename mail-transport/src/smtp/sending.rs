@@ -270,6 +270,7 @@ where
     }
 
     fn tell(&mut self, told: Told) -> Result<Sent> {
+        crate::metrics::message_sent(self.client.session.protocol(), told.result.is_ok(), told.outcome);
         self.outcome = told.outcome;
         self.client.told = Some(told.outcome);
         self.client.refused = told.refused;

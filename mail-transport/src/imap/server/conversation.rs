@@ -211,6 +211,7 @@ impl<S: Service> Conversation<S> {
 
     async fn command(&mut self, ticket: Ticket, command: Command) -> Result<(), Error> {
         let permits_expunge = command.permits_expunge();
+        crate::metrics::command(self.handle.protocol(), command.known_name());
         tracing::trace!(command = command.name(), "command");
         self.tag = self.driver.connection().tag(ticket).cloned();
         if !matches!(command, Command::Select(_) | Command::Examine(_)) {

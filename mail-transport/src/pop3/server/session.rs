@@ -115,6 +115,11 @@ impl<S: Service> Session<'_, S> {
     }
 
     async fn event(&mut self, event: Event) -> Result<()> {
+        match &event {
+            Event::Command { command, .. } => crate::metrics::command("pop3", command.known_name()),
+            Event::Login { .. } => crate::metrics::command("pop3", Some("PASS")),
+            _ => {}
+        }
         match event {
             Event::Login { ticket, user, password, .. } => {
                 let user = user.as_text().to_string_lossy();

@@ -11,7 +11,7 @@ use mailwire_smtp::{
 
 use super::{Body, BodyError, Client, Service, Session, Transaction, body::End};
 use crate::{
-    Driver, Result, Step, Stream,
+    Driver, Result, Step, Stream, metrics,
     sasl::{Identity, ServerStep},
     server::{Accepted, Handle, LoginGate, Notice},
     tls::TlsStream,
@@ -175,6 +175,7 @@ impl<S: Service> Conversation<'_, S> {
     }
 
     async fn command(&mut self, ticket: Ticket, command: Command) -> Result<()> {
+        metrics::command(self.handle.protocol(), command.known_name());
         tracing::trace!(command = command.name(), "command");
         let (client, Some(session)) = (&mut self.client, &mut self.session) else {
             self.driver.connection_mut().reply(ticket, default_reply(&command))?;
@@ -310,11 +311,14 @@ impl<S: Service> Conversation<'_, S> {
             (Err(BodyError::Connection(error)), _) => Err(error),
             // The machine has told the client.
             (_, Some(End::Refused(reason))) => {
+                metrics::message_received(if each { "lmtp" } else { "smtp" }, false);
                 tracing::info!(?reason, "message refused");
                 session.reset().await;
                 Ok(())
             }
             (Ok(replies), Some(End::Complete(data))) => {
+                let protocol = if each { "lmtp" } else { "smtp" };
+                replies.iter().for_each(|reply| metrics::message_received(protocol, reply.is_positive()));
                 let machine = self.driver.connection_mut();
                 let last = replies.last().cloned();
                 let last = last.unwrap_or_else(|| Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 No verdict"));
