@@ -264,6 +264,17 @@ fn every_path_in_a_document_exists() {
     assert_none(&faults);
 }
 
+/// What mdbook would miss, where there is none: each page is in the summary once, and nothing else is.
+#[test]
+fn the_summary_of_the_book_has_each_page() {
+    let mut listed = links(&document("docs/src/SUMMARY.md"));
+    let mut pages = names_in(&root().join("docs/src"));
+    pages.retain(|page| page != "SUMMARY.md" && page.ends_with(".md"));
+    listed.sort();
+    pages.sort();
+    assert!(pages.len() > 5 && listed == pages, "{listed:?} {pages:?}");
+}
+
 #[test]
 fn every_test_in_the_security_document_exists() {
     let text = document("SECURITY.md");
