@@ -182,7 +182,7 @@ def arrives(serve, browser, pictures):
     took = tab.until(f"{ROWS} == 1 && {FIRST} == 'Your invoice 4711'", ARRIVED)
     serve.send(letter("Lunch?", "At noon, as always?\n", "Anna <anna@example.org>"), letter("Grüße aus Köln", "Schön war es.\n"))
     tab.until(f"{ROWS} == 3 && {FIRST} == 'Grüße aus Köln'", ARRIVED)
-    expect(tab.value("document.title") == "(3) mailwire", tab.value("document.title"))
+    tab.until("document.title == '(3) mailwire'")
     expect(tab.value("document.querySelectorAll('.unseen').length") == 3, "new messages are not marked")
     for key in "jjj":
         tab.key(key)

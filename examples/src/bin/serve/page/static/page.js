@@ -57,6 +57,8 @@ const seen = {
 
 let rows = new Map(); // by numbers, in no order
 let tally = null; // what the server has told last
+let kept = 0; // how many messages it has
+let own = 0; // how many deletions of ours it has not told of yet
 let next = null; // what comes before this number is not there yet
 let shown = 0; // the highest number that was asked for
 let asked = new AbortController();
@@ -98,7 +100,7 @@ async function reload() {
     const page = await ask(query({}), { signal });
     rows = new Map();
     list.replaceChildren(...page.messages.map(row));
-    ({ next, last: shown } = page);
+    ({ next, last: shown, kept } = page);
     pane.scrollTop = 0;
     loading = false;
     arranged();
@@ -134,6 +136,7 @@ async function newer() {
   fresh.forEach((item) => item.classList.add("new"));
   list.prepend(...fresh);
   shown = Math.max(shown, page.last);
+  kept = page.kept;
   if (fresh.length) say(counted(fresh.length, "new message"), true);
   arranged();
 }
@@ -149,7 +152,6 @@ function arranged() {
   by("more").hidden = next === null;
   by("empty").hidden = rows.size > 0;
   if (rows.size === 0) nothing(words);
-  const kept = tally ? tally.kept : rows.size;
   by("count").textContent = words ? `${rows.size}${next === null ? "" : "+"} found` : counted(kept, "message");
   document.title = kept ? `(${kept}) mailwire` : "mailwire";
   mark();
@@ -203,13 +205,18 @@ function live(is) {
 async function changed(told) {
   const before = tally;
   tally = told;
+  kept = told.kept;
   if (!before || before.since !== told.since) {
     seen.begin(told.since);
+    own = 0;
     about = null;
     await reload();
     return route();
   }
-  if (before.forgotten !== told.forgotten) return reload();
+  // What was deleted here is gone from the list; what others have deleted may be anything.
+  const forgotten = told.forgotten - before.forgotten, ours = Math.min(forgotten, own);
+  own -= ours;
+  if (forgotten > ours) return reload();
   if (working) { again = true; return; }
   working = true;
   try {
@@ -393,14 +400,14 @@ async function erase() {
   if (open === null) return;
   const item = rows.get(open);
   const neighbour = item?.nextElementSibling ?? item?.previousElementSibling;
+  own += 1;
   try {
     await ask(`/api/messages/${open}`, { method: "DELETE" });
   } catch (error) {
+    own -= 1;
     if (error.status !== 404) return say(error.message);
   }
   say("The message is deleted");
-  // The server tells of it, too; the list does not have to begin anew for that.
-  if (tally) tally = { ...tally, forgotten: tally.forgotten + 1, kept: tally.kept - 1 };
   rows.delete(open);
   item?.remove();
   arranged();
