@@ -38,8 +38,9 @@
 //!
 //! Changes wait for the disk together: up to 256 of them, of all sessions, are one transaction with one `fsync`. A look at a
 //! mailbox runs on a thread for such work, in a short transaction of its own, and none is held while a client is waited
-//! for. To select a mailbox, to be told what is new in it, to deliver into it and to expunge from it takes no longer in one
-//! of 100,000 messages than in a small one; only the map of its UIDs grows, by a bit for each. Large bodies go in and out in
+//! for. To select a mailbox is to read
+//! the map of its UIDs, a bit for each; to be told what is new in it, to deliver into it and to expunge from it go by
+//! indexes, however many messages it has. Large bodies go in and out in
 //! pieces of 256 KiB.
 //!
 //! # One process
