@@ -28,9 +28,10 @@ use mailwire_transport::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs, each with the most lines that it may have: of code, without comments and empty lines.
-const PROGRAMS: [(&str, usize); 17] = [
+const PROGRAMS: [(&str, usize); 18] = [
     ("attachment", 15),
     ("authenticate", 450),
+    ("deliver", 30),
     ("discover", 20),
     ("download", 30),
     ("fuzzing", 30),
@@ -307,6 +308,16 @@ async fn sync() {
     assert!(!cut.status.success());
     assert_eq!(scene.run("sync", &[&url, &mail]).await, "1 new\n");
     assert!(fs::read_to_string(file(new)).unwrap() == large);
+}
+
+/// What it does is tested where there are name servers for it.
+#[test]
+fn deliver() {
+    for (arguments, said) in [(&[][..], "deliver FROM TO"), (&["ada@example.org", "b c"], "not a valid")] {
+        let output = program("deliver", arguments).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(said), "{error}");
+    }
 }
 
 /// What it finds is tested where there are name servers for it; here there is nobody to ask.

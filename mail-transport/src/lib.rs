@@ -132,6 +132,7 @@
 //! | `futures-io` | clients over the streams of `futures-io`, on any executor: `Stream::futures_io` |
 //! | `codec` (default) | the machines as codecs of tokio-util: [`codec`] |
 //! | `compress` | connections can be compressed: IMAP's COMPRESS; servers offer it then |
+//! | `deliver` | delivery to the servers of recipients, by MX and their policies of TLS: [`deliver`] |
 //! | `discover` | the servers of an address, and how far they can be trusted: [`discover`], [`dns`], [`http`] |
 //! | `deadpool` | managers of deadpool's pools: [`pool::deadpool`] |
 //! | `ring` (default), `aws-lc-rs` | whose cryptography rustls uses; no provider is installed process-wide |
@@ -168,9 +169,11 @@ mod budget;
 pub mod codec;
 #[cfg(feature = "compress")]
 mod compress;
+#[cfg(feature = "deliver")]
+pub mod deliver;
 #[cfg(feature = "discover")]
 pub mod discover;
-#[cfg(feature = "discover")]
+#[cfg(any(feature = "deliver", feature = "discover"))]
 pub mod dns;
 pub mod driver;
 #[cfg(feature = "encoded-words")]
@@ -180,7 +183,7 @@ mod endpoint;
 mod error;
 #[cfg(feature = "futures-io")]
 mod futures_io;
-#[cfg(feature = "discover")]
+#[cfg(any(feature = "deliver", feature = "discover"))]
 pub mod http;
 mod idn;
 #[cfg(feature = "imap")]
@@ -208,6 +211,8 @@ mod security;
 pub mod server;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap", feature = "pop3")))]
 mod session;
+#[cfg(any(feature = "deliver", feature = "discover"))]
+mod side_by_side;
 #[cfg(feature = "smtp")]
 pub mod smtp;
 mod stream;

@@ -110,8 +110,8 @@ async fn name_server(
                 records = vec![Record::from_rdata(Name::root(), 300, key)];
             }
             match (&root, records.is_empty()) {
-                (_, true) => drop(answer.set_response_code(ResponseCode::NXDomain)),
-                (Some(root), false) => drop(answer.add_answer(root.sign(&records))),
+                (_, true) => _ = answer.set_response_code(ResponseCode::NXDomain),
+                (Some(root), false) => _ = answer.add_answer(root.sign(&records)),
                 (None, false) => {}
             }
             answer.add_answers(records);
@@ -196,7 +196,12 @@ async fn an_answer_is_authenticated_if_signatures_prove_it() {
 #[tokio::test]
 async fn answers_that_are_none_are_not_believed() {
     let zone = || vec![("example.test", RData::A(A::new(192, 0, 2, 66)))];
-    let other_id = |answer: &mut Message| drop(answer.set_id(answer.id().wrapping_add(1)));
+    let other_id = |answer: &mut Message| {
+        answer.set_id(answer.id().wrapping_add(1));
+    };
+    let failure = |answer: &mut Message| {
+        answer.set_response_code(ResponseCode::ServFail);
+    };
     let query_of_other = |answer: &mut Message| {
         answer.queries_mut()[0].set_name(name("other.test"));
     };
@@ -209,7 +214,7 @@ async fn answers_that_are_none_are_not_believed() {
         name_server(zone(), None, other_id).await,
         name_server(zone(), None, query_of_other).await,
         name_server(zone(), None, alias).await,
-        name_server(zone(), None, |answer| drop(answer.set_response_code(ResponseCode::ServFail))).await,
+        name_server(zone(), None, failure).await,
     ];
     let lookups = servers.map(|server| {
         tokio::spawn(async move {

@@ -1,16 +1,16 @@
 //! What was found and what was not, and asking many at once.
 
-use std::{
-    fmt,
-    future::{Future, poll_fn},
-    pin::Pin,
-    task::Poll,
-};
+use std::fmt;
 
 use tokio::time::Instant;
 
 use super::{DocumentError, Settings, Source, Work, mx::MailHost};
-use crate::{Protocol, Security, http::HttpError, runtime::timeout_at};
+use crate::{
+    Protocol, Security,
+    http::HttpError,
+    runtime::timeout_at,
+    side_by_side::{all, boxed},
+};
 
 /// A place where nothing was found, and why.
 #[non_exhaustive]
@@ -80,43 +80,15 @@ impl Gathered {
 }
 
 /// Does all of it at once, each until the time is over.
-pub(super) async fn side_by_side(work: Vec<Work<'_>>, until: Instant) -> Vec<Gathered> {
+pub(super) async fn in_time(work: Vec<Work<'_>>, until: Instant) -> Vec<Gathered> {
+    let count = work.len();
     let in_time = work.into_iter().map(|Work { source, place, asking }| {
-        let in_time: Pin<Box<dyn Future<Output = Gathered> + Send + '_>> = Box::pin(async move {
+        boxed(async move {
             match timeout_at(until, asking).await {
                 Ok(gathered) => gathered,
                 Err(_) => Gathered::nothing(source, &place, &"the time was over"),
             }
-        });
-        in_time
+        })
     });
-    all(in_time.collect()).await
-}
-
-/// The outcomes of all of it, in its order. A few dozen at most: each is polled when one of them can go on.
-pub(super) async fn all<T>(work: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> Vec<T> {
-    let mut work: Vec<_> = work.into_iter().map(Progress::Going).collect();
-    poll_fn(|cx| {
-        let mut is_done = true;
-        for one in &mut work {
-            if let Progress::Going(going) = one {
-                match going.as_mut().poll(cx) {
-                    Poll::Ready(outcome) => *one = Progress::Done(outcome),
-                    Poll::Pending => is_done = false,
-                }
-            }
-        }
-        if is_done { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    let outcomes = work.into_iter().filter_map(|one| match one {
-        Progress::Done(outcome) => Some(outcome),
-        Progress::Going(_) => None,
-    });
-    outcomes.collect()
-}
-
-enum Progress<F, T> {
-    Going(F),
-    Done(T),
+    all(in_time, count).await
 }

@@ -60,14 +60,14 @@ mod settings;
 mod srv;
 mod xml;
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{fmt, future::Future, time::Duration};
 
 use mailwire_core::setters;
 use tokio::time::Instant;
 
 use self::{
     address::Address,
-    gathered::{Gathered, side_by_side},
+    gathered::{Gathered, in_time},
 };
 pub use self::{
     autoconfig::read_autoconfig,
@@ -82,6 +82,7 @@ use crate::{
     InvalidValue, Protocol,
     dns::{DnsError, DnsResolver, RecordType, Resolver},
     http::{Http, HttpError, HttpsClient, Request, Url, document},
+    side_by_side::{Boxed, all, boxed},
 };
 
 /// The most that a document may have, in bytes.
@@ -157,11 +158,11 @@ impl<R: Resolver, H: Http, P: Probe> Discovery<R, H, P> {
         let by = |tenths: u32| begun + self.options.timeout * tenths / 10;
         let mut all = Gathered::default();
         all.settings = known::of_domain(address);
-        all.extend(side_by_side(self.direct(address), by(4)).await);
+        all.extend(in_time(self.direct(address), by(4)).await);
         if !all.is_complete() {
             if let Some(mx) = all.mx.clone() {
                 all.settings.extend(known::of_mx(address, &mx.host, mx.trust));
-                all.extend(side_by_side(self.by_mx(address, mx), by(6)).await);
+                all.extend(in_time(self.by_mx(address, mx), by(6)).await);
             }
         }
         let mut settings = ranked(std::mem::take(&mut all.settings));
@@ -341,15 +342,15 @@ impl<R: Resolver, H: Http, P: Probe> Discovery<R, H, P> {
                 tried.push(settings);
             }
         }
+        let count = tried.len();
         let trying = tried.into_iter().map(|settings| {
-            let trying: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(async {
+            boxed(async {
                 if let Ok(result) = crate::runtime::timeout_at(until, self.probe.probe(settings)).await {
                     settings.checked = checked(&result);
                 }
-            });
-            trying
+            })
         });
-        gathered::all(trying.collect()).await;
+        all(trying, count).await;
     }
 }
 
@@ -408,12 +409,12 @@ fn at_least_one(settings: Vec<Settings>) -> Result<Vec<Settings>, DocumentError>
 struct Work<'a> {
     source: Source,
     place: String,
-    asking: Pin<Box<dyn Future<Output = Gathered> + Send + 'a>>,
+    asking: Boxed<'a, Gathered>,
 }
 
 impl<'a> Work<'a> {
     fn new(source: Source, place: String, asking: impl Future<Output = Gathered> + Send + 'a) -> Self {
-        Self { source, place, asking: Box::pin(asking) }
+        Self { source, place, asking: boxed(asking) }
     }
 }
 

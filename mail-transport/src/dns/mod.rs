@@ -14,11 +14,13 @@
 //! ```
 
 mod hickory;
+#[cfg(feature = "discover")]
 mod order;
 
 use std::{fmt, future::Future, net::IpAddr, sync::Arc};
 
 pub use self::hickory::DnsResolver;
+#[cfg(feature = "discover")]
 pub(crate) use self::order::srv_in_order;
 use crate::domain_to_ascii;
 
@@ -277,6 +279,7 @@ pub(crate) fn host_name(text: &str) -> Option<String> {
 }
 
 /// Whether a host is a domain, or below it. Both are as [`host_name`] makes them.
+#[cfg(feature = "discover")]
 pub(crate) fn is_within(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
@@ -314,6 +317,7 @@ mod tests {
         assert_eq!(host_name("mail.bücher.example").as_deref(), Some("mail.xn--bcher-kva.example"));
     }
 
+    #[cfg(feature = "discover")]
     #[test]
     fn a_domain_ends_at_a_dot() {
         assert!(is_within("example.org", "example.org") && is_within("mail.example.org", "example.org"));

@@ -159,10 +159,12 @@ impl From<crate::Error> for HttpError {
 }
 
 /// How often a document may be elsewhere.
+#[cfg(feature = "discover")]
 const REDIRECTIONS: usize = 5;
 
 /// The document that a request asks for, wherever it is: other servers are asked over HTTPS only, and not too many. Returns
 /// where it was, too.
+#[cfg(feature = "discover")]
 pub(crate) async fn document(http: &impl Http, mut request: Request) -> Result<(Url, Bytes), HttpError> {
     let refused = |url: Url, reason| Err(HttpError::Redirection { url, reason });
     for _ in 0..=REDIRECTIONS {
@@ -189,7 +191,7 @@ pub(crate) async fn document(http: &impl Http, mut request: Request) -> Result<(
     refused(request.url, "it leads to too many others")
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "discover"))]
 mod tests {
     use super::*;
 

@@ -30,7 +30,7 @@ use nom::{
 
 pub(crate) use self::handshake::ask;
 pub use self::handshake::{Handshake, Step};
-#[cfg(feature = "discover")]
+#[cfg(any(feature = "deliver", feature = "discover"))]
 pub(crate) use self::http::status as http_status;
 use crate::account::authority;
 

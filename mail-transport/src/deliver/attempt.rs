@@ -1,0 +1,172 @@
+//! Trying the hosts of a route.
+
+use bytes::Bytes;
+use mailwire_smtp::client::Outcome;
+
+use super::{
+    Delivery, Mode, Reason, Route, Status, TlsFailure, TlsResult, Wishes, recipients,
+    tls::{Way, failure},
+};
+use crate::{
+    Endpoint, Error, Protocol, Security,
+    dns::Resolver,
+    http::Http,
+    pool::Lease,
+    smtp::{Client, Envelope},
+};
+
+/// What became of recipients, by their numbers in the envelope, and who said so.
+type Done = Vec<(usize, Status, Option<String>)>;
+
+impl<R: Resolver, H: Http> Delivery<R, H> {
+    /// Delivers to the recipients of one route.
+    pub(super) async fn deliver_to(
+        &self,
+        route: &Route,
+        mut open: Vec<usize>,
+        envelope: &Envelope,
+        message: &Bytes,
+        wishes: Wishes,
+    ) -> (Done, Vec<TlsResult>) {
+        // Only the semaphore's end is an error, and it has none.
+        let _turn = self.turns.acquire().await;
+        let (mut done, mut results) = (Vec::new(), Vec::new());
+        let policy = route.policy.as_deref();
+        let is_known = route.authenticated || policy.is_some_and(|policy| policy.mode == Mode::Enforce);
+        if wishes == Wishes::Tls && !is_known {
+            let reason =
+                Reason::new("5.7.30", "REQUIRETLS: nothing proves which hosts take this domain's mail");
+            done.extend(open.into_iter().map(|index| (index, Status::Failed(reason.clone()), None)));
+            return (done, results);
+        }
+        let mut last = (Status::Deferred(Reason::new("4.4.1", "no host could be tried")), None);
+        for host in route.hosts().into_iter().take(self.options.hosts.max(1)) {
+            if open.is_empty() {
+                break;
+            }
+            let is_named = policy.is_none_or(|policy| policy.permits(host));
+            let is_enforced = policy.is_some_and(|policy| policy.mode == Mode::Enforce);
+            if !is_named {
+                let detail = "the policy does not name this host".to_owned();
+                let failure = Some((TlsFailure::ValidationFailure, detail.clone()));
+                results.push(TlsResult::of_session(&route.domain, host, failure));
+                if is_enforced {
+                    last = (Status::Deferred(Reason::new("4.7.5", detail)), Some(host.to_owned()));
+                    continue;
+                }
+            }
+            let ways: &[Way] = match (policy, wishes) {
+                (_, Wishes::Tls) => &[Way::Verified],
+                (Some(_), _) if is_enforced => &[Way::Verified],
+                (Some(_), _) if is_named => &[Way::Verified, Way::AnyCertificate, Way::Clear],
+                _ => &[Way::AnyCertificate, Way::Clear],
+            };
+            let mut client = match self.connect(route, host, ways, &mut results).await {
+                Ok(client) => client,
+                Err(error) => {
+                    let code = if failure(&error).is_some() { "4.7.5" } else { "4.4.1" };
+                    let mut reason = Reason::of(&error);
+                    if reason.reply.is_none() {
+                        code.clone_into(&mut reason.code);
+                    }
+                    // A host that talks to nobody is no word about the message: the next one may.
+                    last = (Status::Deferred(reason), Some(host.to_owned()));
+                    continue;
+                }
+            };
+            let said = send(&mut client, envelope, &open, message).await;
+            open.clear();
+            for (index, status) in said {
+                let is_to_go_on = matches!(&status, Status::Deferred(reason) if !reason.is_greylisting());
+                match is_to_go_on {
+                    // What the last host says is the word that counts.
+                    true => {
+                        last = (status, Some(host.to_owned()));
+                        open.push(index);
+                    }
+                    false => done.push((index, status, Some(host.to_owned()))),
+                }
+            }
+        }
+        let (status, host) = last;
+        done.extend(open.into_iter().map(|index| (index, status.clone(), host.clone())));
+        (done, results)
+    }
+
+    /// A connection by the first way that is to be had. What fails but TLS ends it.
+    async fn connect(
+        &self,
+        route: &Route,
+        host: &str,
+        ways: &[Way],
+        results: &mut Vec<TlsResult>,
+    ) -> Result<Lease<Client>, Error> {
+        let mut last = Error::Closed;
+        for &way in ways {
+            let security = match way {
+                Way::Clear => Security::plaintext_without_encryption(),
+                _ => Security::required_starttls(),
+            };
+            let mut endpoint = (self.shape)(Endpoint::new(host, Protocol::Smtp, security));
+            if way == Way::AnyCertificate {
+                endpoint = endpoint.with_tls(self.opportunistic()?.0.clone());
+            }
+            let client = self.pool(endpoint).get().await;
+            let failed = client.as_ref().err().and_then(failure);
+            if route.policy.is_some() && way == Way::Verified {
+                let failure = failed.map(|failed| {
+                    (failed, client.as_ref().err().map(ToString::to_string).unwrap_or_default())
+                });
+                if failure.is_some() || client.is_ok() {
+                    results.push(TlsResult::of_session(&route.domain, host, failure));
+                }
+            }
+            match client {
+                Ok(client) => return Ok(client),
+                Err(error) if failed.is_some() => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+}
+
+/// Sends the message to these recipients over a connection, and says what the server said of each.
+async fn send(
+    client: &mut Client,
+    envelope: &Envelope,
+    open: &[usize],
+    message: &Bytes,
+) -> Vec<(usize, Status)> {
+    let part = Envelope::from_commands(envelope.mail().clone(), recipients(envelope, open).cloned());
+    let (refused, all) = match client.send(&part, message.clone()).await {
+        Ok(sent) => (sent.refused, Status::Delivered(sent.reply)),
+        Err(error) => {
+            let status = status(&error, client.outcome());
+            let refused = client.take_refused();
+            // What is said of recipients after a refusal of MAIL is about their order.
+            let is_of_all = error.refused().is_some_and(|refused| refused.command == "MAIL");
+            (if is_of_all { Vec::new() } else { refused }, status)
+        }
+    };
+    let said = open.iter().map(|&index| {
+        let address = envelope.recipients().get(index).map(|rcpt| &rcpt.to);
+        let own = refused.iter().find(|refused| Some(&refused.recipient) == address);
+        (index, own.map_or_else(|| all.clone(), |own| status(&own.error, own.outcome)))
+    });
+    said.collect()
+}
+
+fn status(error: &Error, outcome: Outcome) -> Status {
+    let mut reason = Reason::of(error);
+    match error {
+        _ if outcome == Outcome::Unknown => Status::InDoubt(reason),
+        Error::Refused(refused) if !refused.is_transient() => Status::Failed(reason),
+        // What this host does not offer, another one may; if none does, the message is for nobody there.
+        Error::Misuse(_) | Error::Invalid(_) => {
+            "5.6.0".clone_into(&mut reason.code);
+            Status::Failed(reason)
+        }
+        _ => Status::Deferred(reason),
+    }
+}

@@ -1,0 +1,199 @@
+//! What became of a message.
+
+use std::fmt;
+
+use mailwire_smtp::{ForwardPath, Rcpt, Reply};
+
+use crate::{Error, RefusedKind};
+
+/// What became of a message, for each recipient.
+#[must_use = "what is deferred is for the caller to keep"]
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The recipients, in the order of the envelope.
+    pub recipients: Vec<Recipient>,
+    /// What came of TLS, for reports to the domains' owners ([RFC 8460](https://www.rfc-editor.org/rfc/rfc8460)): one for each
+    /// session whose domain has a policy, and for each policy that cannot be had.
+    pub tls: Vec<TlsResult>,
+}
+
+impl Report {
+    pub(super) fn new(recipients: &[Rcpt]) -> Self {
+        let lost = || Reason::new("4.3.0", "it was not tried");
+        let recipients = recipients.iter().map(|rcpt| Recipient {
+            address: rcpt.to.clone(),
+            status: Status::Deferred(lost()),
+            host: None,
+        });
+        Self { recipients: recipients.collect(), tls: Vec::new() }
+    }
+
+    pub(super) fn set(&mut self, index: usize, status: Status) {
+        if let Some(recipient) = self.recipients.get_mut(index) {
+            recipient.status = status;
+        }
+    }
+
+    pub(super) fn set_host(&mut self, index: usize, host: Option<String>) {
+        if let Some(recipient) = self.recipients.get_mut(index) {
+            recipient.host = host;
+        }
+    }
+
+    /// Whether all recipients have the message.
+    #[must_use]
+    pub fn is_delivered(&self) -> bool {
+        self.recipients.iter().all(|recipient| matches!(recipient.status, Status::Delivered(_)))
+    }
+}
+
+/// A recipient, and what became of the message for it.
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct Recipient {
+    /// The address.
+    pub address: ForwardPath,
+    /// What became of the message.
+    pub status: Status,
+    /// The host that said so, if one did.
+    pub host: Option<String>,
+}
+
+/// What became of a message for a recipient.
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub enum Status {
+    /// The next host has it, with its reply.
+    Delivered(Reply),
+    /// Not now: to be tried again.
+    Deferred(Reason),
+    /// For good.
+    Failed(Reason),
+    /// It was sent to its end, and the connection lost before the answer: the host may have it. Trying again can double it.
+    InDoubt(Reason),
+}
+
+/// Why a message is not delivered.
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct Reason {
+    /// The enhanced status code ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)): the server's, or one of this side's.
+    pub code: String,
+    /// What happened, in words.
+    pub text: String,
+    /// The server's reply, if it gave one.
+    pub reply: Option<Reply>,
+}
+
+impl Reason {
+    pub(super) fn new(code: &str, text: impl fmt::Display) -> Self {
+        Self { code: code.to_owned(), text: text.to_string(), reply: None }
+    }
+
+    /// Of a server's refusal, or of a connection that failed.
+    pub(super) fn of(error: &Error) -> Self {
+        let refused = error.refused().filter(|refused| matches!(refused.kind, RefusedKind::Smtp(_)));
+        let reply = refused.and_then(|refused| refused.reply());
+        let code = refused.and_then(|refused| refused.code.as_ref()?.as_str().map(str::to_owned));
+        // A server that does not tell more: RFC 3463 section 3.8.
+        let code = code.unwrap_or_else(|| match error {
+            Error::Refused(refused) if !refused.is_transient() => "5.0.0".into(),
+            Error::Refused(_) => "4.0.0".into(),
+            _ => "4.4.2".into(),
+        });
+        Self { code, text: error.to_string(), reply }
+    }
+
+    /// Whether the server delays what it does not know yet, so that trying again in a quarter of an hour will do.
+    #[must_use]
+    pub fn is_greylisting(&self) -> bool {
+        self.reply.as_ref().is_some_and(Reply::is_greylisting)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.text)
+    }
+}
+
+/// What came of TLS in one session, or of a domain's policy.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsResult {
+    /// The domain whose policy it is about.
+    pub domain: String,
+    /// The kind of policy.
+    pub policy: TlsPolicy,
+    /// The host, if it is about a session.
+    pub host: Option<String>,
+    /// What failed; `None` for a session that is as the policy wants it.
+    pub failure: Option<TlsFailure>,
+    /// More about it, for people.
+    pub detail: Option<String>,
+}
+
+impl TlsResult {
+    pub(super) fn of_policy(domain: &str, (failure, detail): (TlsFailure, String)) -> Self {
+        let (policy, failure, detail) = (TlsPolicy::Sts, Some(failure), Some(detail));
+        Self { domain: domain.to_owned(), policy, host: None, failure, detail }
+    }
+
+    pub(super) fn of_session(domain: &str, host: &str, failure: Option<(TlsFailure, String)>) -> Self {
+        let (failure, detail) = failure.unzip();
+        Self {
+            domain: domain.to_owned(),
+            policy: TlsPolicy::Sts,
+            host: Some(host.to_owned()),
+            failure,
+            detail,
+        }
+    }
+}
+
+/// The kinds of policies ([RFC 8460 section 4.4](https://www.rfc-editor.org/rfc/rfc8460#section-4.4), "policy-type").
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsPolicy {
+    /// MTA-STS.
+    Sts,
+}
+
+/// What fails about TLS ([RFC 8460 section 4.3](https://www.rfc-editor.org/rfc/rfc8460#section-4.3), "result-type"). Displays as it
+/// is called there.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsFailure {
+    /// The host does not offer STARTTLS.
+    StarttlsNotSupported,
+    /// The certificate is for another host.
+    CertificateHostMismatch,
+    /// The certificate has expired.
+    CertificateExpired,
+    /// The certificate is of nobody who is trusted.
+    CertificateNotTrusted,
+    /// Anything else of TLS, and a host that the policy does not name.
+    ValidationFailure,
+    /// The policy cannot be fetched.
+    StsPolicyFetchError,
+    /// The policy cannot be read.
+    StsPolicyInvalid,
+    /// The policy's host has no certificate that can be verified.
+    StsWebpkiInvalid,
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::StarttlsNotSupported => "starttls-not-supported",
+            Self::CertificateHostMismatch => "certificate-host-mismatch",
+            Self::CertificateExpired => "certificate-expired",
+            Self::CertificateNotTrusted => "certificate-not-trusted",
+            Self::ValidationFailure => "validation-failure",
+            Self::StsPolicyFetchError => "sts-policy-fetch-error",
+            Self::StsPolicyInvalid => "sts-policy-invalid",
+            Self::StsWebpkiInvalid => "sts-webpki-invalid",
+        })
+    }
+}
