@@ -53,7 +53,7 @@
 //! | `conformance` | [`conformance::check`]: checks of what every store must do, for the tests of a store of one's own |
 //! | `reports` | reports of delivery: [`SmtpService::with_reports`] offers DSN and DELIVERBY |
 //! | `sqlite` | [`sqlite`]: a store in one SQLite file, for mail that outlives the process; compiles SQLite, which takes a C compiler |
-//! | `testing` | [`testing::MailServer`]: a mail server for the tests of whatever sends or reads mail; needs Rust 1.88 |
+//! | `testing` | [`testing::MailServer`]: a mail server for the tests of whatever sends or reads mail |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -138,11 +138,11 @@
 //! | `ring` (default), `aws-lc-rs` | whose cryptography rustls uses; no provider is installed process-wide |
 //! | `idn` (default) | hosts beyond ASCII, as A-labels: [`domain_to_ascii`] |
 //! | `platform-verifier` (default), `webpki-roots` | what a client trusts if it is not told |
-//! | `encoded-words` | decodes words beyond ASCII in header fields, and texts, of all charsets: [`encoded_words`], [`charset_text`] |
-//! | `header-envelope` | an envelope out of a message's header: [`smtp::Envelope::from_header`]; an [`smtp::Message`] from a text |
+//! | `encoded-words` | decodes words beyond ASCII in header fields, and texts, of all charsets: [`encoded_words`], [`charset_text`]; needs Rust 1.88 |
+//! | `header-envelope` | an envelope out of a message's header: [`smtp::Envelope::from_header`]; an [`smtp::Message`] from a text; needs Rust 1.88 |
 //! | `builder`, `lettre` | an [`smtp::Message`] from `mail_builder::MessageBuilder`, from `lettre::Message` |
 //! | `metrics` | counters, gauges and histograms, through the facade of that name: [`metrics`] |
-//! | `reports` | delivery and disposition reports, read and written: [`smtp::report`] |
+//! | `reports` | delivery and disposition reports, read and written: [`smtp::report`]; needs Rust 1.88 |
 //! | `testing` | a certificate authority made on the spot: [`testing`]; needs Rust 1.88 |
 //! | `simd` | messages are searched with the widest vector registers that the processor has; needs Rust 1.89 |
 //!

@@ -29,7 +29,7 @@ impl Element {
     /// Reads a document, whose size the caller has bounded.
     pub(super) fn parse(document: &[u8]) -> Result<Self, DocumentError> {
         let document = document.strip_prefix("\u{feff}".as_bytes()).unwrap_or(document);
-        let text = str::from_utf8(document).map_err(|_| DocumentError::new("not UTF-8"))?;
+        let text = std::str::from_utf8(document).map_err(|_| DocumentError::new("not UTF-8"))?;
         let mut reader = Reader::from_str(text);
         let mut open: Vec<Self> = Vec::new();
         let mut root = None;

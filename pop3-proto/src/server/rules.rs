@@ -178,8 +178,7 @@ impl Machine {
         if !current.own && Expected::of_line(line) != current.rules.lines {
             return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
         }
-        if let Listing::Language(language) = line
-            && core::str::from_utf8(language.description.as_bytes()).is_err()
+        if matches!(line, Listing::Language(language) if core::str::from_utf8(language.description.as_bytes()).is_err())
         {
             return Err(Misuse::WrongAnswer(WrongAnswer::NotAscii));
         }
