@@ -405,10 +405,10 @@ impl<S: Store> Session for SmtpSession<S> {
         };
         match found.await {
             Ok(account) => {
-                if let Some(valid) = &rcpt.parameters().valid_since {
-                    if let Some(refusal) = self.check_owner(account, valid).await {
-                        return refusal;
-                    }
+                if let Some(valid) = &rcpt.parameters().valid_since
+                    && let Some(refusal) = self.check_owner(account, valid).await
+                {
+                    return refusal;
                 }
                 self.recipients.push(account);
                 Reply::new(ReplyCode::OK, "2.1.5 Ok")

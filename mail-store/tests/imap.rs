@@ -255,10 +255,11 @@ async fn see(one: &mut Client, two: &mut Client) -> Result<()> {
     two.noop().await?;
     two.store(1, FlagChange::add([Flag::Seen])).await?;
     loop {
-        if let Update::Flags { number, flags, .. } = idle.next().await? {
-            if number == SeqNumber::MIN && flags.contains(&Flag::Seen) {
-                break;
-            }
+        if let Update::Flags { number, flags, .. } = idle.next().await?
+            && number == SeqNumber::MIN
+            && flags.contains(&Flag::Seen)
+        {
+            break;
         }
     }
     // Its future is dropped again and again, and nothing is lost.

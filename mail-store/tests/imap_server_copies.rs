@@ -28,10 +28,10 @@ struct Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        if let Poll::Ready(Ok(count)) = written {
-            if self.place.contains(&(buf.as_ptr() as usize)) {
-                self.from_there.fetch_add(count, Ordering::Relaxed);
-            }
+        if let Poll::Ready(Ok(count)) = written
+            && self.place.contains(&(buf.as_ptr() as usize))
+        {
+            self.from_there.fetch_add(count, Ordering::Relaxed);
         }
         written
     }

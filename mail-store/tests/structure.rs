@@ -178,10 +178,11 @@ impl Check<'_> {
     fn nothing_is_lost(&self, part: &Part, parts: &[Part]) {
         let raw = self.message.raw();
         let shown = || format!("{:?} of {raw:?}", &raw[part.body.clone()]);
-        if let [only] = parts {
-            if only.header.is_empty() && only.body == part.body {
-                return;
-            }
+        if let [only] = parts
+            && only.header.is_empty()
+            && only.body == part.body
+        {
+            return;
         }
         let boundary = part.content_type.parameter("boundary").unwrap().trim_ascii_end();
         let mut end = part.body.start;

@@ -198,10 +198,10 @@ impl State {
         }
         // All old names go before the new ones come: two mailboxes can change theirs.
         for mailbox in &changed.mailboxes {
-            if let Some(before) = self.known.get(&mailbox.id).filter(|before| can_see(before)) {
-                if before.path != mailbox.path || !can_see(mailbox) {
-                    self.names.remove(&before.path);
-                }
+            if let Some(before) = self.known.get(&mailbox.id).filter(|before| can_see(before))
+                && (before.path != mailbox.path || !can_see(mailbox))
+            {
+                self.names.remove(&before.path);
             }
         }
         for mailbox in changed.mailboxes {

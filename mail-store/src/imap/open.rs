@@ -99,10 +99,10 @@ impl<S: Store> Open<S> {
     /// since, or cannot be asked for, has the rights that it had.
     pub(super) async fn rights(&mut self) -> Rights {
         let (account, path) = &self.named;
-        if let Ok(now) = self.store.mailbox(*account, path).await {
-            if now.id == self.mailbox {
-                self.rights = now.rights;
-            }
+        if let Ok(now) = self.store.mailbox(*account, path).await
+            && now.id == self.mailbox
+        {
+            self.rights = now.rights;
         }
         self.rights
     }

@@ -73,15 +73,15 @@ impl<S: Store> ImapSession<S> {
 
     /// Reads the feed. What is read stays if a change cannot be.
     async fn catch_up(&mut self) {
-        if let Some(open) = &mut self.open {
-            if let Err(error) = open.catch_up(&[]).await {
-                tracing::warn!(%error, "the store does not tell what has changed");
-            }
+        if let Some(open) = &mut self.open
+            && let Err(error) = open.catch_up(&[]).await
+        {
+            tracing::warn!(%error, "the store does not tell what has changed");
         }
-        if let Some(others) = &mut self.others {
-            if let Err(error) = others.catch_up(&self.user.store, self.user.account).await {
-                tracing::warn!(%error, "the store does not tell which mailboxes have changed");
-            }
+        if let Some(others) = &mut self.others
+            && let Err(error) = others.catch_up(&self.user.store, self.user.account).await
+        {
+            tracing::warn!(%error, "the store does not tell which mailboxes have changed");
         }
     }
 

@@ -434,10 +434,10 @@ pub struct Watch(Option<watch::Receiver<u64>>);
 
 impl crate::Watch for Watch {
     async fn changed(&mut self) {
-        if let Some(changes) = &mut self.0 {
-            if changes.changed().await.is_ok() {
-                return;
-            }
+        if let Some(changes) = &mut self.0
+            && changes.changed().await.is_ok()
+        {
+            return;
         }
         // There is no such account, or no more; nothing will ever happen.
         std::future::pending::<()>().await;

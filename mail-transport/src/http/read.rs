@@ -215,12 +215,14 @@ fn status(line: &[u8]) -> Option<u16> {
 /// ```
 fn chunk_size(line: &[u8]) -> Option<usize> {
     let size = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-    let size = std::str::from_utf8(size).ok().filter(|size| size.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let size =
+        std::str::from_utf8(size).ok().filter(|size| size.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     usize::from_str_radix(size, 16).ok()
 }
 
 fn number(value: &[u8]) -> Option<usize> {
-    let value = std::str::from_utf8(value).ok().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let value =
+        std::str::from_utf8(value).ok().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()))?;
     value.parse().ok()
 }
 
