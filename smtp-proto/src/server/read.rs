@@ -249,7 +249,10 @@ impl Machine {
         }
         let reply = if name.is_some() {
             let text = format!("Syntax error at byte {}: {}", error.offset, error.reason);
-            Reply::new(ReplyCode::BAD_ARGUMENTS, &text).with_enhanced(5, 4)
+            let before = frame.get(..error.offset).unwrap_or_default();
+            // RFC 4954 section 4: what cannot be decoded after the mechanism is as any other response is.
+            let undecoded = name == Some(Name::Auth) && memchr::memchr_iter(b' ', before).count() > 1;
+            Reply::new(ReplyCode::BAD_ARGUMENTS, &text).with_enhanced(5, if undecoded { 2 } else { 4 })
         } else {
             Reply::of(ReplyCode::UNRECOGNIZED, 5, 2, "Not a command")
         };
