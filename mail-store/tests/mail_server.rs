@@ -156,10 +156,10 @@ async fn messages_have_numbers_and_can_be_forgotten() {
     let changed = server.changed(before);
     let bob = envelope("bob@example.net");
     let (tally, sent) = tokio::join!(changed, client.send(&bob, MESSAGE));
-    sent.unwrap();
+    let _ = sent.unwrap();
     assert_eq!((tally.came, tally.kept, tally.last, tally.forgotten), (1, 1, 1, 0));
     for _ in 0..4 {
-        client.send(&bob, MESSAGE).await.unwrap();
+        let _ = client.send(&bob, MESSAGE).await.unwrap();
     }
     let numbers = |before, most| -> Vec<u64> {
         server.latest(before, most).iter().map(|message| message.number).collect()
@@ -177,7 +177,7 @@ async fn messages_have_numbers_and_can_be_forgotten() {
     // The room of one that is forgotten is another's, and numbers are not given twice.
     server.forget_all();
     let room = server.messages().len();
-    client.send(&bob, MESSAGE).await.unwrap();
+    let _ = client.send(&bob, MESSAGE).await.unwrap();
     let tally = server.tally();
     assert_eq!((room, tally.came, tally.kept, tally.last, tally.forgotten), (0, 1, 1, 6, 2));
     assert_eq!(server.user("bob@example.net").unwrap().messages("INBOX").unwrap().len(), 6);
@@ -255,7 +255,7 @@ async fn a_trusted_proxy_tells_who_its_client_is() {
     let security = Security::plaintext_without_encryption();
     let mut client = smtp(&server, Protocol::Smtp, security).await;
     client.xclient(there.clone()).await.unwrap();
-    client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap();
+    let _ = client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap();
     client.quit().await.unwrap();
     let messages = server.wait_for(1, SOON).await.unwrap();
     assert_eq!(messages[0].client.address.unwrap().ip(), there.address().unwrap());

@@ -51,7 +51,7 @@ async fn work(store: SqliteStore, worker: u64) {
     let seen: FlagSet = [Flag::Seen].into_iter().collect();
     let deleted: FlagSet = [Flag::Deleted].into_iter().collect();
     for round in 0_u64.. {
-        let place = usize::from((round + worker) % 3 == 0);
+        let place = usize::from((round + worker).is_multiple_of(3));
         let mailbox = boxes[place];
         let mut uids = Vec::new();
         for part in 0..2 {
@@ -137,7 +137,7 @@ impl Told {
             let words: Vec<&str> = line.split(' ').collect();
             let [what, place, uids, mod_seq, token] = words[..] else { panic!("{line}") };
             let (place, mod_seq): (usize, u64) = (place.parse().unwrap(), mod_seq.parse().unwrap());
-            let uids = uids.split([',', ':']).map(|uid| (place, uid.parse::<Uid>().unwrap()));
+            let mut uids = uids.split([',', ':']).map(|uid| (place, uid.parse::<Uid>().unwrap()));
             if !what.ends_with('?') {
                 // `s` may tell the last one again, and all that was answered is below it.
                 assert!(mod_seq > before || (what == "s" && mod_seq >= before), "{line}: it was {before}");
@@ -145,7 +145,7 @@ impl Told {
             }
             match what {
                 "+" => {
-                    let uid = uids.last().unwrap();
+                    let uid = uids.next_back().unwrap();
                     assert!(
                         self.put.insert(uid, token.to_owned()).is_none(),
                         "a UID was given twice: {line}"
@@ -155,7 +155,7 @@ impl Told {
                 "x?" | "m?" => self.may_be_gone.extend(uids),
                 "x" => self.gone.extend(uids),
                 "m" => {
-                    let from = uids.last().unwrap();
+                    let from = uids.next_back().unwrap();
                     self.gone.insert(from);
                     let to = (1 - place, token.parse().unwrap());
                     let moved = self.put[&from].clone();

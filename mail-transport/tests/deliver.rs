@@ -1,5 +1,12 @@
 //! Delivery to the hosts of recipients, which are servers on loopback here.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 use std::{
     collections::{BTreeMap, HashMap},

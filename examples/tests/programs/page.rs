@@ -32,7 +32,7 @@ impl Sender {
 
     fn reply(&mut self) {
         let mut line = String::new();
-        while !line.get(3..4).is_some_and(|after| after == " ") {
+        while line.get(3..4).is_none_or(|after| after != " ") {
             line.clear();
             self.0.read_line(&mut line).unwrap();
         }

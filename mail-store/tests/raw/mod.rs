@@ -158,8 +158,9 @@ impl Raw {
         let first = base64(format!("n,,n={user},r=abcdefgh").as_bytes());
         let line = self.command(protocol, &format!("{command} SCRAM-SHA-256 {first}")).await;
         let challenge = line.split_once(' ').unwrap_or_default().1;
-        let challenge = mailwire_core::sasl::decode(challenge.as_bytes())
-            .unwrap_or_else(|error| panic!("{protocol:?}: {line}: {error}"));
+        let challenge = mailwire_core::sasl::decode(challenge.as_bytes());
+        assert!(challenge.is_ok(), "{protocol:?}: {line}: {challenge:?}");
+        let challenge = challenge.unwrap();
         String::from_utf8(challenge.expose().to_vec()).unwrap()
     }
 }

@@ -72,7 +72,7 @@ impl Policy {
     /// # Ok::<(), &'static str>(())
     /// ```
     pub fn parse(document: &[u8]) -> Result<Self, &'static str> {
-        let text = str::from_utf8(document).map_err(|_| "not UTF-8")?;
+        let text = std::str::from_utf8(document).map_err(|_| "not UTF-8")?;
         let (mut version, mut mode, mut max_age, mut mx) = (None, None, None, Vec::new());
         for line in text.split('\n').map(|line| line.trim_end_matches(['\r', ' ', '\t'])) {
             if line.is_empty() {
@@ -130,7 +130,7 @@ fn pattern(value: &str) -> Option<String> {
 /// The id of a domain's policy, in the text of `_mta-sts` ([RFC 8461 section
 /// 3.1](https://www.rfc-editor.org/rfc/rfc8461#section-3.1)).
 fn id(text: &[u8]) -> Option<&str> {
-    let text = str::from_utf8(text).ok()?;
+    let text = std::str::from_utf8(text).ok()?;
     let fields = text.strip_prefix("v=STSv1")?.trim_start_matches([' ', '\t']).strip_prefix(';')?;
     let mut fields = fields.split(';').map(|field| field.trim_matches([' ', '\t']));
     let id = fields.find_map(|field| field.strip_prefix("id="))?;

@@ -156,8 +156,7 @@ impl<R: Resolver, H: Http, P: Probe> Discovery<R, H, P> {
         let begun = Instant::now();
         // Whoever is slow leaves time to the others.
         let by = |tenths: u32| begun + self.options.timeout * tenths / 10;
-        let mut all = Gathered::default();
-        all.settings = known::of_domain(address);
+        let mut all = Gathered { settings: known::of_domain(address), ..Gathered::default() };
         all.extend(in_time(self.direct(address), by(4)).await);
         if !all.is_complete() {
             if let Some(mx) = all.mx.clone() {

@@ -191,7 +191,8 @@ pub(crate) async fn document(http: &impl Http, mut request: Request) -> Result<(
     refused(request.url, "it leads to too many others")
 }
 
-#[cfg(all(test, feature = "discover"))]
+#[cfg(feature = "discover")]
+#[cfg(test)]
 mod tests {
     use super::*;
 

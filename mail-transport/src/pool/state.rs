@@ -64,6 +64,9 @@ pub(super) struct Idle<C: Pooled> {
     since: Instant,
 }
 
+/// A connection that was kept for long enough, with the right to end it.
+type Expired<C> = (Slot<C>, Idle<C>);
+
 /// How old a connection is, and how often it was used: these have bounds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct History {
@@ -212,7 +215,7 @@ impl<C: Pooled> Shared<C> {
 
     /// Takes out the connections that were kept for long enough, each with the right to end it, and says when there will be
     /// others.
-    fn expired(self: &Arc<Self>) -> (Vec<(Slot<C>, Idle<C>)>, Option<Instant>) {
+    fn expired(self: &Arc<Self>) -> (Vec<Expired<C>>, Option<Instant>) {
         /// When one is looked for again that somebody else is about to end, or to have ended.
         const SOON: Duration = Duration::from_millis(100);
         let mut state = self.lock();
@@ -291,7 +294,7 @@ async fn reap<C: Pooled>(pool: Weak<Shared<C>>) {
 }
 
 /// Ends connections, all at once. Each is counted until it has ended, or this is dropped.
-async fn end_all<C: Pooled>(idle: Vec<(Slot<C>, Idle<C>)>) {
+async fn end_all<C: Pooled>(idle: Vec<Expired<C>>) {
     let end = |(slot, idle): (Slot<C>, Idle<C>)| -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             end(idle.client).await;

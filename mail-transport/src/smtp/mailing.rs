@@ -364,7 +364,8 @@ impl Ahead<'_> {
             self.mine.extend(self.desk.next());
         }
         // What can be sent once goes over a connection that is proven for it.
-        if !first && !(self.mine.front()?.is_in_memory() && self.uses.another()) {
+        let goes_on = first || self.mine.front()?.is_in_memory() && self.uses.another();
+        if !goes_on {
             return None;
         }
         let mut letter = self.mine.pop_front()?;

@@ -137,7 +137,7 @@ struct Arguments {
 
 impl Arguments {
     /// Not everybody is let in.
-    const fn names_users(&self) -> bool {
+    fn names_users(&self) -> bool {
         !self.users.is_empty() || self.store.is_some()
     }
 }

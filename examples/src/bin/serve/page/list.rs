@@ -45,7 +45,7 @@ impl Listing {
     }
 
     /// Whether it may have to go through all messages.
-    pub(super) const fn searches(&self) -> bool {
+    pub(super) fn searches(&self) -> bool {
         !self.search.is_empty()
     }
 
