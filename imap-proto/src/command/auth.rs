@@ -102,6 +102,7 @@ impl Login {
         Ok(Self { user, password: Secret::from(password.as_bytes()) })
     }
 
+    #[inline(always)]
     pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.put(b"LOGIN ");
         e.astring(&self.user);

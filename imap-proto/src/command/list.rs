@@ -198,6 +198,7 @@ impl List {
         Ok(Self { reference, patterns, options })
     }
 
+    #[inline(always)]
     pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.put(b"LIST ");
         if !self.selection().is_empty() {
