@@ -17,7 +17,8 @@ use crate::words::words;
 pub struct Text(Repr);
 
 /// Counting the references to a shared buffer costs more than to copy a few bytes, and most texts are
-/// short. The niche of `Bytes` tells the two apart, so that neither is larger than the other.
+/// short. The niche of `Bytes` tells the two apart, so that neither is larger than the other where a
+/// pointer has 64 bits.
 #[derive(Clone)]
 enum Repr {
     /// The text, zeros, and in the last byte its length.
@@ -27,6 +28,8 @@ enum Repr {
 
 const SHORT: usize = 23;
 
+// Where pointers are shorter, `Bytes` is the smaller one.
+#[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Text>() == size_of::<Bytes>());
 
 impl Repr {
