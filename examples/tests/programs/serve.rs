@@ -114,7 +114,7 @@ fn what_is_in_a_file_stays() {
         .run()
         .expect(64, &["--catch-all"]);
     let other = format!("sqlite:{}", message.display());
-    program("serve").args(listen).args(["--store", &other]).run().expect(1, &["--store"]);
+    program("serve").args(listen).args(["--store", &other]).run().expect(69, &["--store", "not a database"]);
 }
 
 #[test]
