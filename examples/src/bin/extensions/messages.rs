@@ -16,7 +16,7 @@ use mailwire_transport::{
                     AnnotationAttribute, AnnotationName, AnnotationPattern, AnnotationScope, EntryAtts,
                     FetchAnnotations, SearchAnnotation,
                 },
-                urlauth::{UrlContent, UrlFetchArg, UrlFetchParam},
+                urlauth::{UrlContent, UrlFetchArg, UrlFetchParam, UrlItem},
             },
             response::MsgAtt,
             types::{Section, Uid},
@@ -178,10 +178,8 @@ pub(crate) async fn authorized_parts(tour: &mut Tour<'_>) -> Result<&'static str
     let made = client.generate_url_auth([&url]).await?.pop().context("no URL")?;
     let arg = UrlFetchArg::new(AString::new(made)?).with_params([UrlFetchParam::Binary]);
     let found = client.url_fetch([arg]).await?.into_iter().next().context("no answer")?;
-    match found.content {
-        UrlContent::Bytes(bytes) => same("the decoded part", &bytes.as_bytes(), &ATTACHMENT.as_slice())?,
-        other => anyhow::bail!("the decoded part: {other:?}"),
-    }
+    let decoded = UrlContent::Items(vec![UrlItem::Binary(Some(ATTACHMENT.to_vec().into()))]);
+    same("the decoded part", &found.content, &decoded)?;
     Ok(AS_EXPECTED)
 }
 
