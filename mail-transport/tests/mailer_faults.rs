@@ -294,11 +294,11 @@ async fn send_all(faulty: &Faulty, count: u32, by: By) -> Tally {
     tally
 }
 
-/// What was to happen did: one in so many messages is refused, in doubt, in doubt and there.
+/// What was to happen did: one in so many messages is refused, in doubt, and of many some in doubt and there.
 fn is_bad_weather(tally: &Tally, count: u32) {
     println!("{tally:?}");
     assert!(tally.refused > count / 100, "{tally:?}");
-    assert!(tally.in_doubt > count / 1000 && tally.in_doubt_and_there > count / 2000, "{tally:?}");
+    assert!(tally.in_doubt > count / 1000 && tally.in_doubt_and_there >= count / 2000, "{tally:?}");
 }
 
 #[tokio::test(start_paused = true)]
