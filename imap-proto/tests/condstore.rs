@@ -26,7 +26,8 @@ fn capability(name: &str) -> Capability {
 /// A server with QRESYNC, logged in.
 fn resyncing() -> server::Connection {
     let mut config = server_config(Channel::Tls);
-    let offered = ["CONDSTORE", "QRESYNC", "SORT", "THREAD=REFERENCES", "X-GM-EXT-1"];
+    let offered =
+        ["CONDSTORE", "QRESYNC", "SORT", "THREAD=REFERENCES", "X-GM-EXT-1", "ANNOTATE-EXPERIMENT-1"];
     config.add_capabilities(offered.map(capability)).unwrap();
     config.enable = vec![Capability::CondStore, Capability::QResync];
     serving_with(config)
@@ -181,6 +182,7 @@ fn commands_that_enable() {
         "UID THREAD REFERENCES UTF-8 MODSEQ 5",
         "STORE 1 (UNCHANGEDSINCE 5) FLAGS ()",
         "STORE 1 (UNCHANGEDSINCE 5) +X-GM-LABELS (a)",
+        "STORE 1 (UNCHANGEDSINCE 5) ANNOTATION (/comment (value.priv NIL))",
     ] {
         let mut server = resyncing();
         done(&mut server, "s SELECT x");

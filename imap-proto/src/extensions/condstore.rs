@@ -258,6 +258,7 @@ pub(crate) fn enables_condstore(command: &Command) -> bool {
                 || matches!(items, FetchAtts::List(items) if items.iter().any(|item| matches!(item, FetchAtt::ModSeq)))
         }
         Command::Store(store) => store.unchanged_since.is_some(),
+        Command::StoreAnnotations(store) => store.unchanged_since.is_some(),
         Command::StoreLabels(store) => store.unchanged_since.is_some(),
         // SORT and THREAD take the keys of SEARCH (RFC 7162 section 3.1.9).
         _ => command.searched().is_some_and(|search| search.keys.iter().any(SearchKey::uses_mod_seq)),
