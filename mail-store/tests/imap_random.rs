@@ -470,7 +470,6 @@ async fn every_view_is_the_stores() {
 
 #[cfg(feature = "sqlite")]
 #[tokio::test(start_paused = true)]
-#[ignore = "on a busy machine, about one history in a hundred: EXISTS falls after SELECT, without EXPUNGE"]
 async fn every_view_is_the_stores_in_a_file() {
     use mailwire_store::sqlite::{Config, SqliteStore};
 

@@ -7,7 +7,7 @@ use mailwire_core::Text;
 use mailwire_transport::{
     Endpoint, Error, RefusedKind, Result, Security, Stream,
     imap::{
-        Client, Config, FetchAtt, SearchKey, UidSet,
+        Capability, Client, Config, FetchAtt, SearchKey, UidSet,
         client::AppendOptions,
         proto::{
             command::{AString, Select, Store, StoreAction},
@@ -16,10 +16,11 @@ use mailwire_transport::{
                     AnnotationAttribute, AnnotationName, AnnotationPattern, AnnotationScope, EntryAtts,
                     FetchAnnotations, SearchAnnotation,
                 },
+                condstore::QResync,
                 gmail::GmailLabel,
             },
             sync::{Change, SyncOptions, SyncState},
-            types::{Flag, MailboxName, ModSeq},
+            types::{Flag, MailboxName, ModSeq, UidValidity},
         },
     },
     sasl::Credentials,
@@ -271,6 +272,36 @@ async fn a_wait_that_is_dropped_goes_on() -> Result<()> {
 }
 
 /// Names are told apart in one step each: a server can have very many of them.
+/// They are counted, and those who know what there was are told.
+#[tokio::test]
+async fn messages_go_while_a_mailbox_is_opened() -> Result<()> {
+    let answers = &[
+        ("SELECT INBOX", "* 5 EXISTS\n* 3 EXPUNGE\n* 6 EXISTS\n* 1 EXPUNGE\nTAG OK done"),
+        // What is told of INBOX before it is left says nothing of the other mailbox.
+        ("SELECT Sent", "* 4 EXPUNGE\n* OK [CLOSED] left\n* 9 EXISTS\n* 2 EXPUNGE\nTAG OK done"),
+        ("SELECT None", "* 8 EXISTS\n* OK [CLOSED] left\nTAG OK done"),
+        ("ENABLE QRESYNC", "* ENABLED QRESYNC\nTAG OK done"),
+        ("SELECT INBOX (QRESYNC (1 7))", "* 9 EXISTS\n* VANISHED (EARLIER) 1:2\n* VANISHED 7:8\nTAG OK done"),
+    ];
+    let mut client = client("ENABLE QRESYNC", answers, Config::anonymous()).await?;
+    for (mailbox, exists) in [("INBOX", 5), ("Sent", 8), ("None", 0)] {
+        assert_eq!(
+            (client.select(mailbox).await?.exists, client.exists()),
+            (exists, Some(exists)),
+            "{mailbox}"
+        );
+        assert_eq!(client.updates().next(), None);
+    }
+    client.enable([Capability::QResync]).await?;
+    let known = QResync::new(UidValidity::MIN, ModSeq::new(7).unwrap());
+    let selected = client.select_with(Select::new(MailboxName::INBOX).with_qresync(known)).await?;
+    assert_eq!((selected.exists, client.exists()), (7, Some(7)));
+    let gone: Vec<_> =
+        selected.vanished.iter().map(|(low, high)| (u32::from(*low), u32::from(*high))).collect();
+    assert_eq!(gone, [(1, 2), (7, 8)]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn many_quota_roots() -> Result<()> {
     const COUNT: usize = 30_000;

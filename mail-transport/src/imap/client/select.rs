@@ -13,7 +13,7 @@ use crate::Result;
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selected {
-    /// The number of messages.
+    /// The number of messages when the answer was complete.
     pub exists: u32,
     /// The number of messages that are new to this session; IMAP4rev2 does not say.
     pub recent: Option<u32>,
@@ -160,9 +160,16 @@ impl Client {
         let mut room = self.room();
         let limit = self.settings.items;
         let resyncs = matches!(&command, Command::Select(select) | Command::Examine(select) if select.qresync.is_some());
+        let mut counted = false;
         let take = |data| {
+            match &data {
+                Untagged::Exists(_) => counted = true,
+                // What came before was about the mailbox that was selected until now.
+                Untagged::Reply(Reply { code: Some(Code::Closed), .. }) => counted = false,
+                _ => {}
+            }
             match data {
-                Untagged::Vanished(vanished) if resyncs && vanished.earlier => {
+                Untagged::Vanished(vanished) if resyncs => {
                     room.take::<(Uid, Uid)>(vanished.uids.ranges().count(), 0)?;
                     selected.vanished.extend(vanished.uids.ranges());
                 }
@@ -181,6 +188,8 @@ impl Client {
         if let Some(code) = status.code {
             selected.take_code(code);
         }
+        // Messages can go between EXISTS and the end, which is when updates about messages are forgotten.
+        selected.exists = if counted { self.inbox.exists.unwrap_or_default() } else { 0 };
         self.inbox.exists = Some(selected.exists);
         self.inbox.highest_mod_seq = selected.highest_mod_seq;
         Ok(selected)
