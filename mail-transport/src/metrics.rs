@@ -240,7 +240,7 @@ mod recorded {
     }
 }
 
-/// The same calls, which count nothing.
+/// Stands in for what counts where the feature is off: nothing is counted, and nothing is left of its calls.
 #[cfg(not(feature = "metrics"))]
 #[allow(dead_code, reason = "some are called in one role or protocol alone")]
 mod silent {

@@ -296,6 +296,24 @@ async fn what_is_taken_is_bounded_in_number_and_bytes() {
     scripts.finish().await;
 }
 
+/// However much faster a server is than whoever asks for results.
+#[tokio::test(start_paused = true)]
+async fn results_that_nobody_has_asked_for_are_bounded() {
+    let scripts = Scripts::new([&*ACCEPTED.repeat(30)]);
+    let taken = Arc::new(AtomicUsize::new(0));
+    let mailer = scripts.mailer(one());
+    let mut mailing = mailer.send_all(Counted(taken.clone(), 30));
+    for told in 1..=30 {
+        let _ = mailing.next().await.unwrap().1.unwrap();
+        // All that can be sent is.
+        sleep(Duration::from_millis(1)).await;
+        let ahead = taken.load(Ordering::Relaxed) - told;
+        assert!(ahead <= 10, "{ahead} are taken when {told} are told");
+    }
+    assert!(mailing.next().await.is_none());
+    scripts.finish().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_it_is_closed_each_is_told() {
     let scripts = Scripts::new([&*[COMMANDS, ANSWERS, "R: message\nS: 250 taken\n", QUIT].concat()]);

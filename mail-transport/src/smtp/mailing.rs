@@ -208,7 +208,9 @@ impl OnDesk {
     fn has_room(&self, lanes: usize, bytes: usize) -> bool {
         /// Messages that wait for each lane, so that it need not wait: a runtime of one thread comes seldom to who asks for more.
         const READY: usize = 8;
-        self.ready.len() < lanes.saturating_mul(READY) && (self.count == 0 || self.bytes < bytes)
+        // Results that nobody has asked for are kept: what is in them is the server's choice.
+        let kept = self.ready.len().saturating_add(self.results.len());
+        kept < lanes.saturating_mul(READY) && (self.count == 0 || self.bytes < bytes)
     }
 
     fn put(&mut self, letter: Letter) {
