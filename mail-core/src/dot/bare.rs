@@ -201,25 +201,23 @@ mod tests {
         }
     }
 
+    /// Near the end of a block, of a part and of a piece, wherever the lines end.
     #[test]
-    fn one_odd_place_near_the_end_of_a_block_is_found() {
-        let plain: Vec<u8> = b"line\r\n".iter().copied().cycle().take(PART + BLOCK).collect();
-        for at in [
-            0,
-            BLOCK - 1,
-            BLOCK,
-            BLOCK + 1,
-            BLOCK + 2,
-            2 * BLOCK,
-            2 * BLOCK + 1,
-            2 * BLOCK + 99,
-            PART - 1,
-            PART,
-        ] {
-            for odd in *b"\r\n.\0" {
-                let mut bytes = plain.clone();
-                bytes[at] = odd;
-                assert_eq!(in_two(&bytes, 0), slowly(&bytes), "{odd} at {at}");
+    fn one_odd_place_near_a_border_is_found() {
+        for phase in 0..6 {
+            for border in [BLOCK, 2 * BLOCK, PART] {
+                let lines = b"line\r\n".iter().copied().cycle().skip(phase);
+                let plain: Vec<u8> = lines.take(border + LANES).collect();
+                assert_eq!(in_two(&plain, border), slowly(&plain), "{phase}");
+                for at in border - 2..border + 3 {
+                    for odd in *b"\r\n.\0" {
+                        let mut bytes = plain.clone();
+                        bytes[at] = odd;
+                        for cut in [0, border] {
+                            assert_eq!(in_two(&bytes, cut), slowly(&bytes), "{odd} at {at} of {phase}");
+                        }
+                    }
+                }
             }
         }
     }
