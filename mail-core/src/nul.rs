@@ -36,7 +36,7 @@ impl NulSearch {
     }
 }
 
-/// [`lowest_is_nul`] with the widest registers that the processor has.
+/// [`lowest_is_nul`] with the registers that `simd::level` chooses.
 #[cfg(feature = "simd")]
 fn has_nul(bytes: &[u8]) -> bool {
     use fearless_simd::{Simd, dispatch};

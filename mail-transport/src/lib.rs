@@ -144,7 +144,7 @@
 //! | `metrics` | counters, gauges and histograms, through the facade of that name: [`metrics`] |
 //! | `reports` | delivery and disposition reports, read and written: [`smtp::report`]; needs Rust 1.88 |
 //! | `testing` | a certificate authority made on the spot: [`testing`]; needs Rust 1.88 |
-//! | `simd` | messages are searched with the widest vector registers that the processor has; needs Rust 1.89 |
+//! | `simd` | messages are searched with the vector registers that the processor has, of up to 32 bytes; needs Rust 1.89 |
 //!
 //! A feature that is off costs neither code nor dependencies. A program that sends mail needs no more than
 //! `default-features = false, features = ["smtp", "client", "ring", "platform-verifier"]`.

@@ -56,7 +56,7 @@
 //! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
 //! | `serde` | no | `Serialize` for what is parsed; secrets are not serialized |
 //! | `arbitrary` | no | valid values for fuzzing |
-//! | `simd` | no | messages are searched with the widest vector registers of the processor; needs Rust 1.89 |
+//! | `simd` | no | messages are searched with the vector registers of the processor, of up to 32 bytes; needs Rust 1.89 |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

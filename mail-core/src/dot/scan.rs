@@ -59,7 +59,7 @@ fn line_break(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// [`step_over_plain`] with the widest registers that the processor has.
+/// [`step_over_plain`] with the registers that `simd::level` chooses.
 #[cfg(feature = "simd")]
 fn skip_plain(bytes: &[u8], from: usize) -> usize {
     use fearless_simd::{Simd, dispatch};
