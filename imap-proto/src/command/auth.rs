@@ -102,6 +102,7 @@ impl Login {
         Ok(Self { user, password: Secret::from(password.as_bytes()) })
     }
 
+    // Another caller would move it out of line, which is 3 to 7 % of a LOGIN (imap/write-login).
     #[inline(always)]
     pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.put(b"LOGIN ");

@@ -198,6 +198,7 @@ impl List {
         Ok(Self { reference, patterns, options })
     }
 
+    // Another caller would move it out of line, which is some per cent of a LIST (imap/write-list).
     #[inline(always)]
     pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.put(b"LIST ");

@@ -154,6 +154,7 @@ impl<'a> Writer<'a> {
     }
 
     /// `astring`: an atom if it can be one.
+    // In one piece with `Login::write`.
     #[inline(always)]
     pub(crate) fn astring(&mut self, string: &AString) {
         self.astring_bytes(string.as_bytes());
