@@ -9,10 +9,13 @@ use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use mailwire_core::Channel;
-use mailwire_imap::types::Uid;
+use mailwire_imap::{
+    command::StoreAction,
+    types::{Flag, Uid},
+};
 use mailwire_store::{
-    AccountId, BodyId, BodyReader as _, BodyWriter as _, Cursor, Error, Fields, How, MailboxChange,
-    MailboxId, MailboxPath, Result, Store as _, Target, Uids, Which,
+    AccountId, BodyId, BodyReader as _, BodyWriter as _, Cursor, Error, Fields, FlagChange, How,
+    MailboxChange, MailboxId, MailboxPath, Result, Store as _, Target, Uids, Watch as _, Which,
     sqlite::{Config, SqliteStore},
 };
 use mailwire_transport::sasl::{Authenticator as _, LoginContext};
@@ -243,6 +246,24 @@ async fn quotas() {
     assert_eq!(create("a/b").await, Err(Error::OverQuota));
     create("a").await.unwrap();
     assert_eq!(create("b").await, Err(Error::OverQuota));
+}
+
+/// Even where messages have keywords.
+#[tokio::test]
+async fn who_changes_nothing_wakes_nobody() {
+    let folder = file::Folder::new();
+    let (store, ada) = open(&folder.path("mail.db"), Config::new()).await;
+    let inbox = inbox(&store, ada).await;
+    deliver(&store, ada, b"x").await.unwrap();
+    let flags = [Flag::new("$Work").unwrap()].into_iter().collect();
+    let change = FlagChange::new(StoreAction::Add, flags);
+    let mut watch = store.watch(ada);
+    let mut wakes = async || {
+        store.store(inbox, &uid(1).into(), &change).await.unwrap();
+        tokio::time::timeout(Duration::ZERO, watch.changed()).await.is_ok()
+    };
+    assert!(wakes().await);
+    assert!(!wakes().await);
 }
 
 #[tokio::test]

@@ -286,8 +286,8 @@ impl Tx<'_> {
     pub(super) fn store(&mut self, mailbox: MailboxId, uids: &Uids, how: &FlagChange) -> Result<Stored> {
         let mut folder = Folder::load(self.sql, mailbox)?;
         let mut account = Account::load(self.sql, folder.account, self.config)?;
+        let before = folder.keyword_bytes;
         let named = self.bits(&mut account, &mut folder, &how.flags, how.action.into())?;
-        let made_keywords = folder.keyword_bytes;
         let mut stored = Stored::new(folder.mod_seq());
         let change = account.mod_seq + 1;
         for (uid, entry) in folder.within(self.sql, uids, usize::MAX)? {
@@ -309,7 +309,7 @@ impl Tx<'_> {
             account.mod_seq = change;
             stored.mod_seq = mod_seq(change);
         }
-        if !stored.changed.is_empty() || made_keywords > 0 {
+        if !stored.changed.is_empty() || folder.keyword_bytes > before {
             folder.save(self)?;
             account.save(self)?;
         }
