@@ -80,7 +80,10 @@ async fn what_is_not_its_file_is_refused() {
     assert!(refused("text").contains("not a database"), "{}", refused("text"));
     let other = rusqlite::Connection::open(folder.path("other")).unwrap();
     other.execute_batch("CREATE TABLE mine(x)").unwrap();
+    drop(other);
+    let before = std::fs::read(folder.path("other")).unwrap();
     assert!(refused("other").contains("database of something else"));
+    assert!(std::fs::read(folder.path("other")).unwrap() == before, "it was changed");
     assert!(refused("no/such/folder").contains("unable to open"));
 
     let (store, ada) = open(&folder.path("new"), Config::new()).await;
@@ -93,6 +96,20 @@ async fn what_is_not_its_file_is_refused() {
     newer.execute_batch("PRAGMA user_version=1").unwrap();
     let (store, ada) = open(&folder.path("new"), Config::new()).await;
     assert_eq!(store.mailbox(ada, &MailboxPath::inbox()).await.unwrap().messages, 1);
+}
+
+/// Passwords and mail are in it.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = file::Folder::new();
+    let (store, ada) = open(&folder.path("mail.db"), Config::new()).await;
+    deliver(&store, ada, b"x").await.unwrap();
+    for name in ["mail.db", "mail.db-wal", "mail.db-shm"] {
+        let mode = std::fs::metadata(folder.path(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -226,7 +226,8 @@ impl SqliteStore {
     /// a server is started, or on a thread of its own.
     ///
     /// Beside the file there are two others, with `-wal` and `-shm` at the end of their names. They belong to it while it
-    /// is open, and after a crash until it was opened again.
+    /// is open, and after a crash until it was opened again. A file that is made here can be read by its owner alone, as
+    /// those beside it: passwords and mail are in it.
     ///
     /// # Errors
     ///
@@ -349,6 +350,3 @@ impl Inner {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

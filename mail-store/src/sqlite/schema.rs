@@ -64,7 +64,10 @@ CREATE INDEX garbage_since ON garbage(since);
 
 /// A connection that writes: the file and its tables are made where they are missing.
 pub(super) fn open(path: &Path, config: &Config) -> Result<Sql> {
+    make(path);
     let mut sql = connect(path, config, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    // Before anything is written: what is not ours stays as it is.
+    missing(&sql, path)?;
     let mode: String = sql.query_row("PRAGMA journal_mode=WAL", [], |line| line.get(0)).map_err(failed)?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(Error::NotDone(format!(
@@ -82,6 +85,16 @@ pub(super) fn open(path: &Path, config: &Config) -> Result<Sql> {
     }
     migrate(&mut sql, path)?;
     Ok(sql)
+}
+
+/// Makes the file, if there is none, for its owner alone: passwords and mail will be in it. The files beside it get the same
+/// permissions. Why it cannot be made, SQLite tells.
+fn make(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(path);
 }
 
 /// A connection that reads.
@@ -103,28 +116,33 @@ fn set(sql: &Sql, name: &str, value: impl rusqlite::ToSql) -> Result<()> {
     sql.pragma_update(None, name, value).map_err(failed)
 }
 
-/// Brings the schema up to date, all at once, or not at all.
-fn migrate(sql: &mut Sql, path: &Path) -> Result<()> {
-    let change = sql.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    let version: i64 = change.query_row("PRAGMA user_version", [], |line| line.get(0)).map_err(failed)?;
-    let known = MIGRATIONS.len();
+/// What a database still has to become, if it is ours.
+fn missing(sql: &Sql, path: &Path) -> Result<&'static [&'static str]> {
+    let version: i64 = sql.query_row("PRAGMA user_version", [], |line| line.get(0)).map_err(failed)?;
     let Some(missing) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version..)) else {
-        let path = path.display();
+        let (path, known) = (path.display(), MIGRATIONS.len());
         return Err(Error::NotDone(format!(
             "{path}: its schema has version {version}, and this program knows none after {known}"
         )));
     };
     let tables = "SELECT count(*) FROM sqlite_schema WHERE type='table'";
-    let tables: i64 = change.query_row(tables, [], |line| line.get(0)).map_err(failed)?;
+    let tables: i64 = sql.query_row(tables, [], |line| line.get(0)).map_err(failed)?;
     if version == 0 && tables > 0 {
         return Err(Error::NotDone(format!("{}: it is the database of something else", path.display())));
     }
+    Ok(missing)
+}
+
+/// Brings the schema up to date, all at once, or not at all.
+fn migrate(sql: &mut Sql, path: &Path) -> Result<()> {
+    let change = sql.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+    let missing = missing(&change, path)?;
     if missing.is_empty() {
         return Ok(());
     }
     for text in missing {
         change.execute_batch(text).map_err(failed)?;
     }
-    change.pragma_update(None, "user_version", super::sql::int(known as u64)).map_err(failed)?;
+    change.pragma_update(None, "user_version", super::sql::int(MIGRATIONS.len() as u64)).map_err(failed)?;
     change.commit().map_err(failed)
 }
