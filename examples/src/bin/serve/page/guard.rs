@@ -29,6 +29,9 @@ impl Hosts {
         if !self.allows(host) || in_line.is_some_and(|authority| authority != host) {
             return Err(Refused::Host);
         }
+        if is_from_elsewhere(headers) && request.uri().path() != "/" {
+            return Err(Refused::Origin);
+        }
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
         if changes && headers.contains_key(header::ORIGIN) {
             let origin = only(headers, header::ORIGIN).and_then(|origin| origin.strip_prefix("http://"));
@@ -54,6 +57,13 @@ impl Hosts {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         name == "localhost" || name.ends_with(".localhost") || name.eq_ignore_ascii_case(&self.name)
     }
+}
+
+/// Whether a browser says that a page of another server asks ([Fetch Metadata](https://www.w3.org/TR/fetch-metadata/)): it may
+/// lead to the page, and nothing else. It could not read an answer; but have work done, and learn from how long that takes.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    sites.any(|site| site != "same-origin" && site != "none")
 }
 
 /// The value of a field that stands there once.
@@ -132,6 +142,15 @@ mod tests {
         for origin in ["http://localhost:8026", "http://evil.example", "https://localhost:8025", "null", ""] {
             assert!(!ask(Method::DELETE, &[host, ("origin", origin)], "/"), "{origin}");
             assert!(ask(Method::GET, &[host, ("origin", origin)], "/"), "{origin}");
+        }
+        for (site, path, good) in [
+            ("same-origin", "/api/messages", true),
+            ("none", "/html/1", true),
+            ("cross-site", "/api/messages?search=x", false),
+            ("same-site", "/api/events", false),
+            ("cross-site", "/", true),
+        ] {
+            assert_eq!(ask(Method::GET, &[host, ("sec-fetch-site", site)], path), good, "{site} {path}");
         }
         let twice = [host, ("origin", "http://localhost:8025"), ("origin", "http://evil.example")];
         assert!(!ask(Method::DELETE, &twice, "/"));
