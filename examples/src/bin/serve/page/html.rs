@@ -19,8 +19,8 @@ const REPLACED: [&str; 5] = [
     "base", "embed", "frame", // With preconnect, no policy keeps a browser from connecting.
     "link", "meta",
 ];
-/// Elements that are replaced, and not what is between their tags.
-const OPENED: [&str; 5] = ["applet", "fencedframe", "iframe", "object", "portal"];
+/// Elements that are replaced, and not what is between their tags. Those of animations give others a link while they are shown.
+const OPENED: [&str; 7] = ["animate", "applet", "fencedframe", "iframe", "object", "portal", "set"];
 
 /// A link leads nowhere: a browser connects to where it leads as soon as a finger is on it. It looks like one, and the page
 /// shows where it leads. An attribute has its name literally, too.
@@ -33,11 +33,11 @@ pub(super) fn tamed(html: &str, images: &BTreeMap<String, String>) -> String {
     let (declaration, mut rest) = html.split_at(declaration(html));
     out.push_str(declaration);
     out.push_str(LOOKS);
-    let mut room = IMAGES;
+    let mut left = Left { room: IMAGES, names: html.len() + ID };
     while let Some(at) = rest.find(['<', 'c', 'C', 'h', 'H']) {
         let (before, found) = rest.split_at(at);
         out.push_str(before);
-        let replaced = tag(found).or_else(|| link(found)).or_else(|| image(found, images, &mut room));
+        let replaced = tag(found).or_else(|| link(found)).or_else(|| image(found, images, &mut left));
         let (done, after) = replaced.unwrap_or_else(|| found.split_at(1));
         out.push_str(done);
         rest = after;
@@ -79,20 +79,30 @@ fn link(found: &str) -> Option<(&'static str, &str)> {
     (has_value && name.eq_ignore_ascii_case("href")).then_some((LINK, rest))
 }
 
+/// What may still be done for images.
+struct Left {
+    /// So many bytes of them fit in.
+    room: usize,
+    /// So many bytes of names are looked at: those of images stand one after the other, and only others within each other.
+    names: usize,
+}
+
 /// An image in the place of `cid:`, and the rest after it, if the message has it and there is room.
 fn image<'a>(
     found: &'a str,
     images: &'a BTreeMap<String, String>,
-    room: &mut usize,
+    left: &mut Left,
 ) -> Option<(&'a str, &'a str)> {
     let (scheme, rest) = found.split_at_checked(4)?;
     if !scheme.eq_ignore_ascii_case("cid:") {
         return None;
     }
     let ends = |byte: u8| byte.is_ascii_whitespace() || b"\"'()<>".contains(&byte);
-    let (id, rest) = rest.split_at(rest.bytes().take(ID).position(ends)?);
+    let end = rest.bytes().take(ID.min(left.names)).position(ends);
+    left.names -= end.unwrap_or(ID).min(left.names);
+    let (id, rest) = rest.split_at(end?);
     let image = images.get(&unescaped(id))?;
-    *room = room.checked_sub(image.len())?;
+    left.room = left.room.checked_sub(image.len())?;
     Some((image, rest))
 }
 
@@ -121,6 +131,10 @@ mod tests {
             ("a < b, <", "a < b, <"),
             ("<", "<"),
             ("</", "</"),
+            (
+                "<a><animate attributeName=href values=//x /><set to=//y /></a>",
+                "<a><x-element attributeName=href values=//x /><x-element to=//y /></a>",
+            ),
             ("<li\u{fc}nk>", "<li\u{fc}nk>"),
             ("<link", "<bgsound"),
         ] {
@@ -158,6 +172,9 @@ mod tests {
         ] {
             assert_eq!(shown(html), expected);
         }
+        // Each of these looks like a name that goes on to the end, and the work on them comes to one.
+        let long = format!("{}cid:a%20b@x ", "cid:".repeat(10_000));
+        assert!(shown(&long) == long, "an image after names within each other");
         let large = "x".repeat(IMAGES / 3);
         let html = "cid:large ".repeat(10);
         assert_eq!(tamed(&html, &[("large".to_owned(), large)].into()).matches("cid:large").count(), 7);
