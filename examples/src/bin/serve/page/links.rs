@@ -1,18 +1,16 @@
 //! Where a message leads: for people, who do not follow links in HTML that they cannot trust, and for tests.
 
+use std::collections::HashSet;
+
 /// More links than these, or longer ones, are left out.
 const LINKS: usize = 200;
 const LENGTH: usize = 4096;
 
 /// The links of a text and of HTML, each once, in their order.
 pub(super) fn links(text: Option<&str>, html: Option<&str>) -> Vec<String> {
-    let mut links: Vec<String> = Vec::new();
-    for link in html.into_iter().flat_map(of_html).chain(text.into_iter().flat_map(of_text)) {
-        if links.len() < LINKS && link.len() <= LENGTH && !links.contains(&link) {
-            links.push(link);
-        }
-    }
-    links
+    let mut known = HashSet::new();
+    let all = html.into_iter().flat_map(of_html).chain(text.into_iter().flat_map(of_text));
+    all.filter(|link| link.len() <= LENGTH && known.insert(link.clone())).take(LINKS).collect()
 }
 
 /// What begins with `http://` or `https://` in a text, without the marks of the sentence after it.

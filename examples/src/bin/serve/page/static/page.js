@@ -35,7 +35,12 @@ const size = (bytes) => {
   return `${number < 10 ? number.toFixed(1) : Math.round(number)} ${unit}`;
 };
 const counted = (number, one) => `${number.toLocaleString("en")} ${one}${number === 1 ? "" : "s"}`;
-const person = ({ name, address }) => (name ? `${name} <${address}>` : address);
+// Whatever direction a text is written in, or pretends to be, it has no part in what stands beside it.
+const apart = (text) => make("bdi", {}, text);
+const person = ({ name, address }) => (name ? [apart(name), " <", apart(address), ">"] : [apart(address)]);
+const listed = (nodes) => nodes.flatMap((some, at) => (at ? [", ", ...some] : some));
+// The end of a file's name is where it seems to be.
+const fileName = (name) => name.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 const names = (people) => people.map(({ name, address }) => name || address).join(", ");
 
 // --- What has been opened, as long as this window and that server live. ---
@@ -280,15 +285,15 @@ function button(text, label, action, disabled = false) {
 function show(tab) {
   const { envelope, client } = message;
   const lines = [
-    ["From", message.from.length ? message.from.map(person).join(", ") : "—"],
-    ["To", message.to.map(person).join(", ")],
-    ["Cc", message.cc.map(person).join(", ")],
-    ["Envelope", `${envelope.from || "<>"} → ${envelope.recipients.join(", ")}`],
-    ["Came", `${new Date(message.received).toLocaleString()} by ${message.protocol}${client.tls ? " with TLS" : ""}${client.user ? ` as ${client.user}` : ""}, ${size(message.size)}`],
-  ].filter(([, value]) => value);
+    ["From", message.from.length ? listed(message.from.map(person)) : ["—"]],
+    ["To", listed(message.to.map(person))],
+    ["Cc", listed(message.cc.map(person))],
+    ["Envelope", [apart(envelope.from || "<>"), " → ", ...listed(envelope.recipients.map((to) => [apart(to)]))]],
+    ["Came", [`${new Date(message.received).toLocaleString()} by ${message.protocol}${client.tls ? " with TLS" : ""}${client.user ? ` as ${client.user}` : ""}, ${size(message.size)}`]],
+  ].filter(([, value]) => value.length);
   const file = (part, more) => make("li", {},
     make("a", { href: `/api/messages/${message.number}/parts/${part.number}`, at: { download: "", title: `${part.type}, part ${part.number}` } },
-      make("span", { dir: "auto" }, part.name), make("span", { className: "weak" }, `${size(part.size ?? 0)}${more}`)));
+      make("span", { dir: "auto" }, fileName(part.name)), make("span", { className: "weak" }, `${size(part.size ?? 0)}${more}`)));
   const files = [...message.attachments.map((part) => file(part, "")), ...message.inline.map((part) => file(part, ", in the HTML"))];
   const tabs = make("div", { at: { role: "tablist", "aria-label": "Views of the message" } },
     ...Object.entries(VIEWS).filter(([, { is }]) => is(message)).map(([name, { title }]) =>
@@ -302,7 +307,7 @@ function show(tab) {
         make("a", { className: "button", href: `/api/messages/${message.number}/raw`, at: { download: "", "aria-label": "Download the message" } }, "Download"),
         button("Delete", "Delete this message (d)", erase)),
       make("h2", { dir: "auto" }, message.subject || "(no subject)"),
-      make("dl", { className: "about" }, ...lines.flatMap(([name, value]) => [make("dt", {}, name), make("dd", { dir: "auto" }, value)])),
+      make("dl", { className: "about" }, ...lines.flatMap(([name, value]) => [make("dt", {}, name), make("dd", { dir: "auto" }, ...value)])),
       files.length ? make("ul", { className: "files", at: { "aria-label": "Attachments" } }, ...files) : null,
       tabs),
     make("div", { id: "panel", tabIndex: 0, at: { role: "tabpanel" } }));
@@ -345,13 +350,18 @@ function framed({ number, links }) {
 }
 
 function linked({ links }) {
-  const out = (href) => make("a", { href, target: "_blank", rel: "noopener noreferrer" }, href);
+  // As the browser reads it: the host in ASCII, and nothing in it that is written backwards.
+  const out = (href) => {
+    const link = make("a", { href, target: "_blank", rel: "noopener noreferrer" });
+    link.textContent = link.href;
+    return link;
+  };
   return [make("ul", { className: "links" }, ...links.map((href) => make("li", {}, out(href))))];
 }
 
 function branch({ number, type, name, disposition, charset, encoding, size: bytes, parts }) {
   const more = [charset, encoding, disposition, bytes === undefined || bytes === null ? null : size(bytes)].filter(Boolean).join(", ");
-  const file = number && !parts ? make("a", { href: `/api/messages/${message.number}/parts/${number}`, at: { download: "" } }, name) : null;
+  const file = number && !parts ? make("a", { href: `/api/messages/${message.number}/parts/${number}`, at: { download: "" } }, fileName(name)) : null;
   return make("li", {}, number ? make("code", {}, number) : null, " ", make("strong", {}, type), " ",
     make("span", { className: "weak" }, more), " ", file, parts ? make("ul", {}, ...parts.map(branch)) : null);
 }
