@@ -308,6 +308,23 @@ fn news_come_by_themselves() {
 }
 
 #[test]
+fn who_waits_leaves_room_for_others() {
+    let serve = start(&[]);
+    let mut waiting = Vec::new();
+    let refused = (0..256).position(|_| {
+        let mut stream = TcpStream::connect(("127.0.0.1", serve.port("http"))).unwrap();
+        stream.write_all(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut status = String::new();
+        BufReader::new(&stream).read_line(&mut status).unwrap();
+        waiting.push(stream);
+        status.starts_with("HTTP/1.1 503 ")
+    });
+    assert!(refused.is_some_and(|waiting| waiting > 100), "{refused:?}");
+    assert_eq!(get(&serve, "/api/wait?timeout=0").status, 503);
+    assert_eq!(get(&serve, "/api/messages").status, 200);
+}
+
+#[test]
 fn nobody_else_gets_at_it() {
     let serve = start(&["--name", "mail.example.org"]);
     let with = |method: &str, fields: &str| {
@@ -321,6 +338,8 @@ fn nobody_else_gets_at_it() {
         assert_eq!(with("GET", &format!("Host: {host}\r\n")), 403, "{host}");
     }
     assert_eq!(with("GET", ""), 403);
+    assert_eq!(with("GET", "Host: localhost\r\nSec-Fetch-Site: same-origin\r\n"), 200);
+    assert_eq!(with("GET", "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n"), 403);
     assert_eq!(with("DELETE", "Host: localhost\r\nOrigin: http://localhost\r\n"), 204);
     assert_eq!(with("DELETE", "Host: localhost\r\nOrigin: http://evil.example\r\n"), 403);
     // What a browser would ask before another page may delete: it is told nothing that allows it.

@@ -54,6 +54,8 @@ pub(super) enum Refused {
     Wrong(String),
     #[error("{came} of {wanted} messages came within {within:?}")]
     TooFew { wanted: u64, came: usize, within: Duration },
+    #[error("too many wait already")]
+    Full,
     #[error("it could not be made")]
     Failed,
 }

@@ -6,6 +6,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use mailwire_store::testing::{MailServer, Tally};
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// What comes within this time is one event.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -20,12 +21,14 @@ pub(super) struct Events {
     server: Arc<MailServer>,
     since: String,
     told: Tally,
+    /// It is free again when the page has left.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Events {
-    pub(super) fn new(server: Arc<MailServer>, since: String) -> Self {
+    pub(super) fn new(server: Arc<MailServer>, since: String, place: OwnedSemaphorePermit) -> Self {
         let told = server.tally();
-        Self { server, since, told }
+        Self { server, since, told, _place: place }
     }
 
     /// How things stand now, for one who may have missed something.

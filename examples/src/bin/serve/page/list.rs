@@ -2,13 +2,13 @@
 
 use mailwire_store::testing::{MailServer, ReceivedMessage};
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 
 use super::{
     answer::{Answer, Refused},
     message,
     query::Query,
     search::Search,
+    turns::Turns,
 };
 
 /// How many messages a page has, where nothing else is said, and at most.
@@ -49,7 +49,7 @@ impl Listing {
         !self.search.is_empty()
     }
 
-    pub(super) async fn answer(self, server: &MailServer) -> Result<Answer, Refused> {
+    pub(super) async fn answer(self, server: &MailServer, turns: &Turns) -> Result<Answer, Refused> {
         let mut messages = Vec::new();
         let mut before = self.before;
         let mut next = None;
@@ -60,8 +60,7 @@ impl Listing {
             let is_last = latest.len() < piece || latest.iter().any(|message| message.number <= self.after);
             latest.retain(|message| message.number > self.after);
             let search = self.search.clone();
-            let looked = spawn_blocking(move || look(&latest, &search, left)).await;
-            let mut found = looked.map_err(|_| Refused::Failed)?;
+            let mut found = turns.take(move || look(&latest, &search, left)).await?;
             messages.append(&mut found.messages);
             before = found.before.or(before);
             next = before;

@@ -9,6 +9,7 @@ mod list;
 mod message;
 mod query;
 mod search;
+mod turns;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -24,8 +25,8 @@ use mailwire_transport::Security;
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    task::{JoinSet, spawn_blocking},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,7 @@ use self::{
     events::Events,
     list::Listing,
     query::Query,
+    turns::Turns,
 };
 pub(crate) use guard::Hosts;
 
@@ -41,7 +43,10 @@ pub(crate) use guard::Hosts;
 const CONNECTIONS: usize = 256;
 /// So long a browser may take to ask for something, also for the next thing.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// So many searches go through the messages at a time.
+/// So many of these wait for something to come. The others are for who has something to ask.
+const WAITING: usize = 192;
+/// So many messages are looked into at a time, and so many searches go through them.
+const LOOKS: usize = 8;
 const SEARCHES: usize = 2;
 /// So long somebody may wait for messages by one request, and waits where no time is named.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
@@ -60,7 +65,9 @@ const FILES: [(&str, &str, &str); 5] = [
 pub(crate) struct Page {
     server: Arc<MailServer>,
     hosts: Hosts,
-    searches: Semaphore,
+    waiting: Arc<Semaphore>,
+    looks: Turns,
+    searches: Turns,
     /// What tells this server from the one that listened there before it.
     since: String,
 }
@@ -68,7 +75,14 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn new(server: Arc<MailServer>, hosts: Hosts) -> Self {
         let since = message::time(std::time::SystemTime::now());
-        Self { server, hosts, searches: Semaphore::new(SEARCHES), since }
+        Self {
+            server,
+            hosts,
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            looks: Turns::new(LOOKS),
+            searches: Turns::new(SEARCHES),
+            since,
+        }
     }
 
     /// Serves whoever comes, until it is stopped. Then nothing of it is left.
@@ -127,7 +141,10 @@ impl Page {
             "/api/server" => Ok(self.about()),
             "/api/messages" => self.list(&query).await,
             "/api/wait" => self.wait(&query).await,
-            "/api/events" => Ok(Answer::events(Events::new(Arc::clone(&self.server), self.since.clone()))),
+            "/api/events" => {
+                let (server, since) = (Arc::clone(&self.server), self.since.clone());
+                Ok(Answer::events(Events::new(server, since, self.place()?)))
+            }
             _ => self.of_message(path).await,
         }
     }
@@ -154,7 +171,7 @@ impl Page {
                 _ => Err(Refused::NotFound),
             }
         };
-        spawn_blocking(look).await.map_err(|_| Refused::Failed)?
+        self.looks.take(look).await?
     }
 
     fn find(&self, number: &str) -> Result<ReceivedMessage, Refused> {
@@ -167,13 +184,19 @@ impl Page {
 
     async fn list(&self, query: &Query) -> Result<Answer, Refused> {
         let listing = Listing::of(query)?;
-        let _turn = if listing.searches() { self.searches.acquire().await.ok() } else { None };
-        listing.answer(&self.server).await
+        let turns = if listing.searches() { &self.searches } else { &self.looks };
+        listing.answer(&self.server, turns).await
+    }
+
+    /// A place for one who waits.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Refused> {
+        Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| Refused::Full)
     }
 
     async fn wait(&self, query: &Query) -> Result<Answer, Refused> {
         let wanted = query.number("count")?.unwrap_or(1);
         let within = query.seconds("timeout")?.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT);
+        let place = self.place()?;
         let came = async {
             let mut tally = self.server.tally();
             while (tally.came as u64) < wanted {
@@ -183,6 +206,7 @@ impl Page {
         if tokio::time::timeout(within, came).await.is_err() {
             return Err(Refused::TooFew { wanted, came: self.server.tally().came, within });
         }
+        drop(place);
         self.list(query).await
     }
 
@@ -246,6 +270,7 @@ impl Refused {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Wrong(_) => StatusCode::BAD_REQUEST,
             Self::TooFew { .. } => StatusCode::CONFLICT,
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Answer::json(&json!({ "error": self.to_string() })).with_status(status)

@@ -6,6 +6,8 @@ use super::answer::Refused;
 
 /// More words are not looked for: each is looked for in the whole message.
 const WORDS: usize = 8;
+/// Nor longer ones, in bytes together.
+const LENGTH: usize = 1000;
 
 /// Words that a message must all have.
 #[derive(Clone, Default)]
@@ -24,6 +26,9 @@ enum Place {
 impl Search {
     /// Words and `"several words"`, each after `from:`, `to:` or `subject:` if it is to stand there; `has:attachment`.
     pub(super) fn parse(text: &str) -> Result<Self, Refused> {
+        if text.len() > LENGTH {
+            return Err(Refused::Wrong(format!("search: no more than {LENGTH} bytes")));
+        }
         let mut words = Vec::new();
         let mut rest = text.trim_start();
         while !rest.is_empty() {
@@ -106,5 +111,8 @@ mod tests {
         assert_eq!(found, expected);
         assert!(parsed(" ").is_empty());
         assert!(Search::parse("a b c d e f g h i").is_err());
+        assert!(
+            Search::parse(&"a".repeat(LENGTH)).is_ok() && Search::parse(&"a".repeat(LENGTH + 1)).is_err()
+        );
     }
 }
