@@ -134,6 +134,7 @@
 //! | `compress` | connections can be compressed: IMAP's COMPRESS; servers offer it then |
 //! | `deliver` | delivery to the servers of recipients, by MX and their policies of TLS: [`deliver`] |
 //! | `discover` | the servers of an address, and how far they can be trusted: [`discover`], [`dns`], [`http`] |
+//! | `doctor` | what is wrong with the mail of an address, and what to do about it: [`doctor`] |
 //! | `deadpool` | managers of deadpool's pools: [`pool::deadpool`] |
 //! | `ring` (default), `aws-lc-rs` | whose cryptography rustls uses; no provider is installed process-wide |
 //! | `idn` (default) | hosts beyond ASCII, as A-labels: [`domain_to_ascii`] |
@@ -175,6 +176,8 @@ pub mod deliver;
 pub mod discover;
 #[cfg(any(feature = "deliver", feature = "discover"))]
 pub mod dns;
+#[cfg(feature = "doctor")]
+pub mod doctor;
 pub mod driver;
 #[cfg(feature = "encoded-words")]
 mod encoded_words;

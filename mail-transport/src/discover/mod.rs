@@ -353,6 +353,12 @@ impl<R: Resolver, H: Http, P: Probe> Discovery<R, H, P> {
     }
 }
 
+/// The domain of an address, as DNS has it.
+#[cfg(feature = "doctor")]
+pub(crate) fn domain_of(address: &str) -> Result<String, InvalidValue> {
+    Ok(Address::parse(address)?.domain)
+}
+
 fn checked(result: &crate::Result<()>) -> Checked {
     match result {
         Ok(()) => Checked::Answers,
