@@ -1,9 +1,19 @@
 //! What the stores of this crate decide alike.
 
+#[cfg(feature = "sqlite")]
+pub(crate) mod account;
 pub(crate) mod annotations;
+#[cfg(feature = "sqlite")]
+pub(crate) mod coming;
+#[cfg(feature = "sqlite")]
+pub(crate) mod folder;
 pub(crate) mod keywords;
 pub(crate) mod limits;
 pub(crate) mod references;
+#[cfg(feature = "sqlite")]
+pub(crate) mod summary;
+#[cfg(feature = "sqlite")]
+pub(crate) mod tables;
 
 use mailwire_core::Secret;
 use mailwire_imap::types::{ModSeq, Uid};

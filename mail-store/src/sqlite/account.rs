@@ -1,41 +1,14 @@
 //! An account's line: its counter of changes, and what it has of what it may have.
 
-use mailwire_imap::{
-    extensions::quota::{QuotaRoot, SetQuotaResource},
-    types::UidValidity,
-};
+use mailwire_imap::extensions::quota::{QuotaRoot, SetQuotaResource};
 
 use super::{
     Config,
     sql::{Sql, get, int, nat, one, params, run},
     writer::Tx,
 };
-use crate::{Error, InternalDate, Result, kept::limits::Limits};
-
-/// What changes of an account. It is loaded, changed, and saved within one transaction.
-#[derive(Debug)]
-pub(super) struct Account {
-    pub(super) id: i64,
-    pub(super) name: String,
-    pub(super) key: String,
-    /// Counts the account's changes.
-    pub(super) mod_seq: u64,
-    pub(super) messages: u64,
-    /// Of messages and keywords.
-    pub(super) bytes: u64,
-    pub(super) mailboxes: u64,
-    /// Bytes of annotations.
-    pub(super) annotations: u64,
-    pub(super) limits: Limits,
-    pub(super) subscribed_at: u64,
-    /// Up to this change it is not known any more which mailboxes are gone.
-    pub(super) gone_floor: u64,
-    /// Up to this change it is not known any more which annotations were changed.
-    pub(super) annotated_floor: u64,
-    last_uid_validity: u32,
-    pub(super) last_thread: u64,
-    pub(super) thread_keys: u64,
-}
+pub(super) use crate::kept::account::Account;
+use crate::{Error, Result, kept::limits::Limits};
 
 const COLUMNS: &str = "id, name, key, modseq, messages, bytes, mailboxes, annotations, max_bytes, max_messages,
     max_mailboxes, max_annotations, subscribed_at, gone_floor, annotated_floor, last_uid_validity, last_thread,
@@ -100,52 +73,6 @@ impl Account {
             ],
         )
         .map(drop)
-    }
-
-    pub(super) const fn next_change(&mut self) -> u64 {
-        self.mod_seq += 1;
-        self.mod_seq
-    }
-
-    /// How many bytes may still be stored; in the place of a message of `replaced` bytes if there is one. `None`: there
-    /// may be no more messages.
-    pub(super) fn room(&self, replaced: Option<u64>) -> Option<u64> {
-        let messages = self.limits.messages.saturating_add(u64::from(replaced.is_some()));
-        let bytes = self.limits.bytes.saturating_add(replaced.unwrap_or(0));
-        (self.messages < messages).then(|| bytes.saturating_sub(self.bytes))
-    }
-
-    /// Counts messages that are about to be stored.
-    pub(super) fn reserve(&mut self, messages: u64, bytes: u64) -> Result<()> {
-        let messages = self.messages.saturating_add(messages);
-        let bytes = self.bytes.saturating_add(bytes);
-        if messages > self.limits.messages || bytes > self.limits.bytes {
-            return Err(Error::OverQuota);
-        }
-        (self.messages, self.bytes) = (messages, bytes);
-        Ok(())
-    }
-
-    /// Counts messages that are gone.
-    pub(super) fn release(&mut self, messages: u64, bytes: u64) {
-        self.messages = self.messages.saturating_sub(messages);
-        self.bytes = self.bytes.saturating_sub(bytes);
-    }
-
-    /// The UIDVALIDITY of a new mailbox: a name that is used again must not bring old UIDs back.
-    pub(super) fn uid_validity(&mut self) -> UidValidity {
-        let now = u32::try_from(InternalDate::now().seconds).unwrap_or(1);
-        self.last_uid_validity = now.max(self.last_uid_validity.saturating_add(1));
-        UidValidity::new(self.last_uid_validity).unwrap_or(UidValidity::MIN)
-    }
-
-    pub(super) fn quota_root(&self) -> QuotaRoot {
-        self.limits.quota_root(Limits {
-            bytes: self.bytes,
-            messages: self.messages,
-            mailboxes: usize::try_from(self.mailboxes).unwrap_or(usize::MAX),
-            annotations: self.annotations,
-        })
     }
 
     pub(super) fn set_quota(&mut self, tx: &Tx<'_>, limits: &[SetQuotaResource]) -> Result<QuotaRoot> {

@@ -1,11 +1,6 @@
 //! Bodies: on their way in, in the file in pieces, on their way out.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{ops::Range, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_transport::{Budget, run_blocking};
@@ -14,163 +9,22 @@ use tokio::time::Instant;
 use super::{
     Inner,
     account::Account,
-    messages::now,
     sql::{Sql, all, get, int, nat, one, params, run},
-    summary,
     writer::Tx,
 };
 use crate::{
     BodyId, BodyReader, BodyWriter, Error, Result,
-    kept::references::{LOOKED_AT, references},
+    kept::{
+        coming::{CHUNK, Room, Staged},
+        references::{LOOKED_AT, references},
+        summary,
+        tables::now,
+    },
     message::Message,
 };
 
-/// Bytes of a piece in the file. A body of one piece is kept in memory until it is delivered.
-const CHUNK: usize = 256 << 10;
 /// A body has room for so many pieces.
 const CHUNKS: i64 = 1 << 16;
-/// Room for a body whose size nobody has said is kept in steps of so many bytes.
-const STEP: u64 = 1 << 20;
-/// What was written and not delivered within this time is forgotten.
-const STAGED: Duration = Duration::from_secs(3600);
-
-/// A body that is complete, and not delivered yet.
-#[derive(Debug)]
-pub(super) struct Staged {
-    pub(super) size: u64,
-    /// All of it; `None` if it is in the file already.
-    pub(super) raw: Option<Bytes>,
-    pub(super) summary: Option<Vec<u8>>,
-    pub(super) references: Vec<Bytes>,
-    since: Instant,
-    /// It is given back when this is dropped.
-    _room: Room,
-}
-
-/// What is on its way in.
-#[derive(Debug, Default)]
-pub(super) struct Coming {
-    state: Mutex<State>,
-    most: u64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Bytes of all bodies.
-    bytes: u64,
-    /// Bytes that are kept for each account.
-    accounts: HashMap<i64, u64>,
-    staged: HashMap<i64, Staged>,
-    /// The bodies that are in the file, or partly, and have no message yet.
-    in_file: HashSet<i64>,
-}
-
-impl Coming {
-    pub(super) fn new(most: u64) -> Self {
-        Self { state: Mutex::default(), most }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A body that is to be delivered; nobody else gets it any more.
-    pub(super) fn take(&self, body: BodyId) -> Option<Staged> {
-        self.lock().staged.remove(&int(body.get()))
-    }
-
-    /// Whether a body may not be swept.
-    pub(super) fn is_in_file(&self, blob: i64) -> bool {
-        self.lock().in_file.contains(&blob)
-    }
-
-    /// Bytes that are kept for an account.
-    pub(super) fn of(&self, account: i64) -> u64 {
-        self.lock().accounts.get(&account).copied().unwrap_or_default()
-    }
-
-    /// Forgets what nobody has delivered in time.
-    fn forget_late(&self) {
-        let now = Instant::now();
-        let mut state = self.lock();
-        let is_late = |staged: &Staged| now.duration_since(staged.since) > STAGED;
-        let late: Vec<i64> =
-            state.staged.iter().filter(|(_, staged)| is_late(staged)).map(|(id, _)| *id).collect();
-        let late: Vec<_> = late.iter().filter_map(|id| state.staged.remove(id)).collect();
-        drop(state);
-        // They take the lock when they are dropped.
-        drop(late);
-    }
-}
-
-/// Room that is kept for a body: with its accounts, and with the store. It is given back when this is dropped.
-#[derive(Debug)]
-struct Room {
-    coming: Arc<Coming>,
-    /// Those that have room for it, and how much they had.
-    accounts: Vec<(i64, u64)>,
-    bytes: u64,
-    /// The body, once some of it is in the file.
-    blob: Option<i64>,
-}
-
-impl Room {
-    /// Keeps so much more. If that cannot be, nothing is changed.
-    fn grow(&mut self, more: u64) -> Result<()> {
-        let mut state = self.coming.lock();
-        let bytes = state.bytes.saturating_add(more);
-        if bytes > self.coming.most {
-            return Err(Error::Limit("messages on their way in"));
-        }
-        let kept = |state: &State, account: i64| state.accounts.get(&account).copied().unwrap_or_default();
-        let fits = |&(account, room): &(i64, u64)| kept(&state, account).saturating_add(more) <= room;
-        let (stay, leave): (Vec<_>, Vec<_>) = self.accounts.iter().partition(|account| fits(account));
-        if stay.is_empty() {
-            return Err(Error::OverQuota);
-        }
-        for &(account, _) in &stay {
-            *state.accounts.entry(account).or_default() += more;
-        }
-        give_back(&mut state, &leave, self.bytes);
-        state.bytes = bytes;
-        self.accounts = stay;
-        self.bytes += more;
-        Ok(())
-    }
-
-    /// Gives back what the accounts have kept: now they are asked for it.
-    fn leave_accounts(&mut self) {
-        give_back(&mut self.coming.lock(), &std::mem::take(&mut self.accounts), self.bytes);
-    }
-
-    /// The body goes into the file.
-    fn enter_file(&mut self, blob: i64) {
-        self.coming.lock().in_file.insert(blob);
-        self.blob = Some(blob);
-    }
-}
-
-fn give_back(state: &mut State, accounts: &[(i64, u64)], bytes: u64) {
-    for (account, _) in accounts {
-        if let Some(kept) = state.accounts.get_mut(account) {
-            *kept = kept.saturating_sub(bytes);
-            if *kept == 0 {
-                state.accounts.remove(account);
-            }
-        }
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.leave_accounts();
-        let mut state = self.coming.lock();
-        state.bytes = state.bytes.saturating_sub(self.bytes);
-        if let Some(blob) = self.blob {
-            state.in_file.remove(&blob);
-        }
-    }
-}
 
 /// A body on its way into a [`SqliteStore`](super::SqliteStore).
 #[derive(Debug)]
@@ -194,7 +48,6 @@ impl Writer {
         announced: Option<u64>,
         replaced: Option<u64>,
     ) -> Result<Self> {
-        store.coming.forget_late();
         let rooms = store.look(move |sql, config| {
             let mut rooms = Vec::with_capacity(accounts.len());
             for account in accounts {
@@ -203,10 +56,7 @@ impl Writer {
             }
             Ok(rooms)
         });
-        let accounts = rooms.await?;
-        let coming = Arc::clone(&store.coming);
-        let mut room = Room { coming, accounts, bytes: 0, blob: None };
-        room.grow(announced.unwrap_or(0))?;
+        let room = Room::new(Arc::clone(&store.coming), rooms.await?, announced)?;
         Ok(Self { store, room, rest: BytesMut::new(), size: 0, pieces: 0, begin: Bytes::new() })
     }
 
@@ -217,7 +67,7 @@ impl Writer {
             Some(blob) => blob,
             None => {
                 let blob = self.store.next_blob().await?;
-                self.room.enter_file(blob);
+                self.room.enter(blob);
                 self.begin = Bytes::copy_from_slice(piece.get(..LOOKED_AT).unwrap_or(&piece));
                 blob
             }
@@ -248,12 +98,7 @@ impl BodyWriter for Writer {
     /// announced.
     async fn write(&mut self, piece: Bytes) -> Result<()> {
         let size = self.size.saturating_add(piece.len() as u64);
-        if let Some(more) = size.checked_sub(self.room.bytes).filter(|more| *more > 0) {
-            // The last step can be larger than what is left.
-            if more >= STEP || self.room.grow(STEP).is_err() {
-                self.room.grow(more)?;
-            }
-        }
+        self.room.hold(size)?;
         self.size = size;
         self.rest.extend_from_slice(&piece);
         // A body of exactly one piece stays in memory.
@@ -282,7 +127,7 @@ impl BodyWriter for Writer {
         let references = references.iter().map(|id| Bytes::copy_from_slice(id)).collect();
         let (size, since) = (self.size, Instant::now());
         let staged = Staged { size, raw, summary, references, since, _room: room };
-        self.store.coming.lock().staged.insert(blob, staged);
+        self.store.coming.stage(blob, staged);
         Ok(BodyId::new(nat(blob)))
     }
 }
@@ -325,7 +170,7 @@ impl Tx<'_> {
             all(self.sql, text, [now().saturating_sub(kept_for), BODIES], |line| get::<i64>(line, 0))?;
         let (mut left, mut swept) = (PIECES, 0);
         for blob in &found {
-            if self.coming.is_in_file(*blob) {
+            if self.coming.is_in_tables(*blob) {
                 continue;
             }
             let first = first_chunk(*blob);
@@ -358,7 +203,7 @@ pub struct Reader {
 impl Reader {
     pub(super) async fn new(store: Arc<Inner>, body: BodyId, range: Range<u64>) -> Result<Self> {
         let blob = int(body.get());
-        let staged = store.coming.lock().staged.get(&blob).map(|staged| (staged.size, staged.raw.clone()));
+        let staged = store.coming.staged(blob);
         if let Some((size, Some(raw))) = staged {
             let (start, end) = (range.start.min(size), range.end.min(size));
             let bound = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(raw.len());

@@ -3,36 +3,26 @@
 use mailwire_core::Text;
 use mailwire_imap::{
     extensions::acl::Rights,
-    types::{ModSeq, Uid, UidValidity},
+    types::{Uid, UidValidity},
 };
 
 use super::{
     sql::{Line, Sql, all, get, int, nat, one, params, run},
     writer::Tx,
 };
+pub(super) use crate::kept::{
+    folder::{Entry, Folder},
+    tables::broken,
+};
 use crate::{
     Error, InternalDate, Mailbox, MailboxId, MailboxPath, Result, Uids, Which,
-    kept::{after, keywords::Bits, mod_seq},
+    kept::{
+        after,
+        folder::{MAX_VANISHED, PAGE, runs_of},
+        keywords::Bits,
+        mod_seq,
+    },
 };
-
-/// UIDs in a page of the map: 512 bytes.
-const PAGE: u32 = 4096;
-/// So many runs of UIDs are remembered as gone. Who asks for earlier ones is told of every UID that is not there: as
-/// exact, only longer.
-const MAX_VANISHED: u64 = 8192;
-
-/// A message without its UID.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
-    pub(super) mod_seq: u64,
-    pub(super) bits: Bits,
-    pub(super) date: InternalDate,
-    /// Microseconds since 1970.
-    pub(super) saved: i64,
-    pub(super) size: u64,
-    pub(super) blob: i64,
-    pub(super) thread: i64,
-}
 
 /// The columns of an [`Entry`], after the UID.
 pub(super) const ENTRY: &str = "uid, modseq, flags, keywords, date, zone, saved, size, blob, thread";
@@ -54,30 +44,6 @@ impl Entry {
 
 pub(super) fn uid(line: &Line<'_>, column: usize) -> Result<Uid> {
     Uid::new(get(line, column)?).ok_or_else(|| broken("a UID is 0"))
-}
-
-/// The file was changed by something else.
-pub(super) fn broken(what: &str) -> Error {
-    Error::NotDone(format!("the database is broken: {what}"))
-}
-
-/// A mailbox with what is about to become of it. It is loaded, changed, and saved within one transaction.
-#[derive(Debug)]
-pub(super) struct Folder {
-    pub(super) id: i64,
-    pub(super) account: i64,
-    pub(super) info: Mailbox,
-    pub(super) first_recent: Uid,
-    /// How many runs of UIDs are remembered as gone.
-    vanished: u64,
-    pub(super) vanished_floor: u64,
-    /// The bytes of its keywords, which the quota counts.
-    pub(super) keyword_bytes: u64,
-    /// The bytes of its annotations.
-    pub(super) annotations: u64,
-    /// UIDs that are not in the map yet; those that still are, though their messages are gone.
-    added: Vec<Uid>,
-    removed: Vec<Uid>,
 }
 
 const COLUMNS: &str =
@@ -188,30 +154,9 @@ impl Folder {
         Ok(())
     }
 
-    /// Counts a message in, or out.
-    fn count(&mut self, entry: &Entry, comes: bool) {
-        let info = &mut self.info;
-        let step = |counter: &mut u32, counts: bool| {
-            let by = u32::from(counts);
-            *counter = if comes { counter.saturating_add(by) } else { counter.saturating_sub(by) };
-        };
-        step(&mut info.messages, true);
-        step(&mut info.unseen, !entry.bits.is_seen());
-        step(&mut info.deleted, entry.bits.is_deleted());
-        let step = |counter: &mut u64, by: u64| {
-            *counter = if comes { counter.saturating_add(by) } else { counter.saturating_sub(by) };
-        };
-        step(&mut info.bytes, entry.size);
-        step(&mut info.deleted_bytes, if entry.bits.is_deleted() { entry.size } else { 0 });
-    }
-
     /// Adds a message, as the change of the entry. The caller has checked the quota and the UIDs.
     pub(super) fn add(&mut self, sql: &Sql, entry: &Entry) -> Result<Uid> {
-        let uid = self.info.uid_next;
-        self.info.uid_next = after(uid).unwrap_or(Uid::MAX);
-        self.info.mod_seq = mod_seq(entry.mod_seq);
-        self.count(entry, true);
-        self.info.recent = self.info.recent.saturating_add(1);
+        let uid = self.arrive(entry);
         run(
             sql,
             "INSERT INTO message VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -229,22 +174,15 @@ impl Folder {
                 entry.thread,
             ],
         )?;
-        self.added.push(uid);
         Ok(uid)
     }
 
     /// Removes messages, ascending, by one change. Their bodies are the caller's.
     pub(super) fn remove(&mut self, sql: &Sql, messages: &[(Uid, Entry)], change: u64) -> Result<()> {
-        for (uid, entry) in messages {
+        for (uid, _) in messages {
             run(sql, "DELETE FROM message WHERE mailbox=?1 AND uid=?2", params![self.id, uid.get()])?;
-            self.count(entry, false);
-            let was_recent = u32::from(*uid >= self.first_recent);
-            self.info.recent = self.info.recent.saturating_sub(was_recent);
-            self.removed.push(*uid);
         }
-        if !messages.is_empty() {
-            self.info.mod_seq = mod_seq(change);
-        }
+        self.leave(messages, change);
         Ok(())
     }
 
@@ -253,9 +191,7 @@ impl Folder {
         let text = "UPDATE message SET flags=?3, keywords=?4, modseq=?5 WHERE mailbox=?1 AND uid=?2";
         let keywords = int(bits.keywords());
         run(sql, text, params![self.id, uid.get(), bits.system(), keywords, int(change)])?;
-        self.count(entry, false);
-        self.count(&Entry { bits, ..*entry }, true);
-        self.info.mod_seq = mod_seq(change);
+        self.flagged(entry, bits, change);
         Ok(())
     }
 
@@ -317,29 +253,6 @@ impl Folder {
             ORDER BY uid LIMIT 1";
         one(sql, text, [self.id], |line| uid(line, 0))
     }
-
-    pub(super) const fn mod_seq(&self) -> ModSeq {
-        self.info.mod_seq
-    }
-}
-
-/// Adds the runs of bits that are set, the first of which has the number `start`.
-fn runs_of(start: u32, bits: &[u8], runs: &mut Vec<(u32, u32)>) {
-    let mut add = |first: u32, last: u32| match runs.last_mut() {
-        Some((_, end)) if end.checked_add(1) == Some(first) => *end = last,
-        _ => runs.push((first, last)),
-    };
-    for (place, byte) in (0_u32..).zip(bits) {
-        let first = start + place * 8;
-        match byte {
-            0 => {}
-            0xff => add(first, first + 7),
-            byte => {
-                let set = (0..8).filter(|bit| byte >> bit & 1 == 1);
-                set.for_each(|bit| add(first + bit, first + bit));
-            }
-        }
-    }
 }
 
 /// Sets or clears bits of the map of UIDs, which ascend.
@@ -364,20 +277,4 @@ fn mark(sql: &Sql, mailbox: i64, uids: &[Uid], are_there: bool) -> Result<()> {
         run(sql, text, params![mailbox, page, bits])?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_cross_bytes_and_pages() {
-        let mut runs = Vec::new();
-        runs_of(0, &[0b1100_0010, 0xff, 0b1, 0], &mut runs);
-        runs_of(32, &[0b101], &mut runs);
-        runs_of(40, &[0], &mut runs);
-        assert_eq!(runs, [(1, 1), (6, 16), (32, 32), (34, 34)]);
-        runs_of(35, &[1], &mut runs);
-        assert_eq!(runs.last(), Some(&(34, 35)));
-    }
 }

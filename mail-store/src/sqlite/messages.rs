@@ -1,13 +1,12 @@
 //! Messages come, change their flags, are copied, and go.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use mailwire_imap::types::{FlagSet, ModSeq, Uid};
 
 use super::{
     account::Account,
-    bodies::Staged,
     feed::keywords,
     folder::{Entry, Folder},
     sql::{get, int, nat, one, params, run},
@@ -19,8 +18,10 @@ use crate::{
     imap::rights::permitted,
     kept::{
         check_uids,
+        coming::Staged,
         keywords::{Bits, Keywords, Unknown},
         mod_seq,
+        tables::now,
     },
 };
 
@@ -41,12 +42,6 @@ pub(super) struct Body {
     fresh: Option<Staged>,
     /// So many messages were made of it.
     added: i64,
-}
-
-/// Now, as [`Entry::saved`] has it.
-pub(super) fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl Tx<'_> {
@@ -235,16 +230,12 @@ impl Tx<'_> {
             return Ok(bits);
         }
         let mut known = keywords(self.sql, folder.id)?;
-        let (before, bytes) = (known.all().len(), known.bytes());
-        let room = account.limits.bytes.saturating_sub(account.bytes);
-        let bits = known.bits(flags, unknown, room)?;
+        let before = known.all().len();
+        let bits = folder.bits(account, &mut known, flags, unknown)?;
         for (bit, flag) in (before..).zip(known.from(before)) {
             let text = "INSERT INTO keyword VALUES(?1, ?2, ?3)";
             run(self.sql, text, params![folder.id, int(bit as u64), flag.to_string()])?;
         }
-        let made = known.bytes() - bytes;
-        folder.keyword_bytes = folder.keyword_bytes.saturating_add(made);
-        account.bytes = account.bytes.saturating_add(made);
         Ok(bits)
     }
 

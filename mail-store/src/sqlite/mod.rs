@@ -68,7 +68,6 @@ mod messages;
 mod schema;
 mod sql;
 mod store;
-mod summary;
 mod users;
 mod writer;
 
@@ -88,11 +87,11 @@ pub use self::{
     store::{Held, Watch},
 };
 
-use self::{
-    bodies::Coming,
-    sql::{Sql, all, failed, get, one, params, run},
+use self::sql::{Sql, all, failed, get, one, params, run};
+use crate::{
+    Error, Result,
+    kept::{coming::Coming, limits::Limits},
 };
-use crate::{Error, Result, kept::limits::Limits};
 
 /// What a [`SqliteStore`] may cost, and what its users may have.
 #[non_exhaustive]

@@ -3,6 +3,7 @@
 pub(super) use rusqlite::{Connection as Sql, Row as Line, params};
 use rusqlite::{ErrorCode, Params, types::FromSql};
 
+pub(super) use crate::kept::tables::{int, nat};
 use crate::{Error, Result};
 
 /// What SQLite says, as the services tell it.
@@ -52,14 +53,4 @@ pub(super) fn all<T>(
         found.push(read(line)?);
     }
     Ok(found)
-}
-
-/// A number as SQLite has it.
-pub(super) fn int(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// A number that is never below zero.
-pub(super) fn nat(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
 }

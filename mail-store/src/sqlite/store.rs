@@ -32,7 +32,7 @@ use super::{
     feed,
     folder::{Entry, Folder},
     sql::{Sql, get, int, nat, one, params, run},
-    summary, users,
+    users,
 };
 use crate::{
     AccountId, BodyId, BodyReader as _, Changes, Copied, Cursor, Delivered, Error, Fields, Filter,
@@ -42,7 +42,8 @@ use crate::{
         after, check_count, key,
         keywords::Keywords,
         limits::{extensions, grantable, of_owner},
-        mod_seq,
+        mod_seq, summary,
+        tables::time,
     },
     message::Message,
 };
@@ -78,7 +79,7 @@ impl Store for SqliteStore {
         let text = "SELECT owner_since FROM account WHERE id=?1";
         let id = int(account.get());
         let since = self.inner.look(move |sql, _| one(sql, text, [id], |line| get::<Option<i64>>(line, 0)));
-        Ok(since.await?.ok_or(Error::NoSuchAccount)?.map(users::time))
+        Ok(since.await?.ok_or(Error::NoSuchAccount)?.map(time))
     }
 
     async fn mailboxes(&self, account: AccountId, after: ModSeq) -> Result<Mailboxes> {
@@ -407,7 +408,7 @@ fn rows(sql: &Sql, folder: &Folder, uids: &Uids, fields: Fields, limit: usize) -
     let keywords = if has_keywords { feed::keywords(sql, folder.id)? } else { Keywords::default() };
     let row = |(uid, entry): (Uid, Entry)| {
         let mut row = Row::new(uid, mod_seq(entry.mod_seq), BodyId::new(nat(entry.blob)), entry.size);
-        (row.date, row.saved) = (entry.date, users::time(entry.saved));
+        (row.date, row.saved) = (entry.date, time(entry.saved));
         row.thread = Some(ThreadId::new(nat(entry.thread)));
         if fields.flags {
             row.flags = keywords.set(entry.bits);

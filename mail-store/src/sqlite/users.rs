@@ -1,9 +1,6 @@
 //! Users and their passwords.
 
-use std::{
-    borrow::Cow,
-    time::{Duration, SystemTime},
-};
+use std::{borrow::Cow, time::SystemTime};
 
 use mailwire_core::Secret;
 use mailwire_transport::{
@@ -19,7 +16,7 @@ use super::{
 };
 use crate::{
     AccountId, Error, MailboxPath, Result,
-    kept::{check_name, is_ours, kept_password, key},
+    kept::{check_name, is_ours, kept_password, key, tables::micros},
 };
 
 /// The account of a user.
@@ -49,11 +46,6 @@ pub(super) fn postmaster(sql: &Sql, domains: &[String], domain: Option<&str>) ->
         None => one(sql, "SELECT id FROM account ORDER BY id LIMIT 1", [], |line| get(line, 0))?
             .ok_or(Error::NoSuchAccount),
     }
-}
-
-/// Microseconds since 1970, as a time.
-pub(super) fn time(micros: i64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_micros(nat(micros))
 }
 
 fn password(sql: &Sql, account: i64) -> Result<Option<StoredPassword>> {
@@ -160,8 +152,7 @@ impl SqliteStore {
     ///
     /// [`Error::NoSuchAccount`]. The file cannot be written.
     pub async fn set_owner_since(&self, account: AccountId, since: SystemTime) -> Result<()> {
-        let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let since = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+        let since = micros(since);
         let set = self.inner.writer.change(move |tx| {
             let text = "UPDATE account SET owner_since=?2 WHERE id=?1";
             let changed = run(tx.sql, text, [int(account.get()), since])?;

@@ -11,10 +11,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     Config, Synchronous,
-    bodies::Coming,
     sql::{Sql, failed},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, kept::coming::Coming};
 
 /// So many changes are in one transaction.
 const GROUP: usize = 256;

@@ -15,7 +15,7 @@ use crate::message::Message;
 const MAX: usize = 64 << 10;
 
 /// The summary of a message.
-pub(super) fn write(message: &Message) -> Option<Vec<u8>> {
+pub(crate) fn write(message: &Message) -> Option<Vec<u8>> {
     let envelope = MsgAtt::Envelope(Box::new(message.envelope()));
     let structure = MsgAtt::BodyStructure(message.structure(true));
     let data = FetchData::new(SeqNumber::MIN, vec![envelope, structure]);
@@ -26,7 +26,7 @@ pub(super) fn write(message: &Message) -> Option<Vec<u8>> {
 }
 
 /// What a summary says. `None` if it cannot be read.
-pub(super) fn read(text: Vec<u8>) -> Option<(Box<Envelope>, BodyStructure)> {
+pub(crate) fn read(text: Vec<u8>) -> Option<(Box<Envelope>, BodyStructure)> {
     let parsed = Response::parse(&Bytes::from(text), Dialect::Lenient).ok()?;
     let Response::Untagged(Untagged::Fetch(data)) = parsed.value else { return None };
     let (mut envelope, mut structure) = (None, None);
