@@ -11,6 +11,8 @@ mod mailboxes;
 pub mod maildir;
 pub mod migrate;
 mod program;
+pub mod queue;
+
 mod status;
 mod suspects;
 pub mod sync;

@@ -1,0 +1,209 @@
+//! What is in the file: messages and their recipients.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use mailwire_transport::smtp::proto::Mailbox;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{Limits, QueueError, retry::Progress, run::Parcel, time};
+
+/// A message that waits, with the recipients who do not have it yet.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number, which no other message gets.
+    pub number: u64,
+    /// The sender; `None` for the null address.
+    pub from: Option<String>,
+    /// When it came.
+    pub arrived: SystemTime,
+    /// Its bytes.
+    pub size: u64,
+    /// Who is to get it.
+    pub recipients: Vec<Waiting>,
+}
+
+/// A recipient who waits.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The address.
+    pub address: String,
+    /// When it is tried next; `None` while it is.
+    pub next: Option<SystemTime>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why it was not delivered when it was tried last.
+    pub why: Option<String>,
+}
+
+/// A number as SQLite has it.
+fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number that is never below zero.
+fn nat(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+pub(super) fn total(sql: &Connection) -> Result<(u64, u64), QueueError> {
+    let read = |line: &Row<'_>| Ok((nat(line.get(0)?), nat(line.get(1)?)));
+    Ok(sql.query_row("SELECT messages, bytes FROM total", [], read)?)
+}
+
+pub(super) fn check_room(sql: &Connection, limits: Limits, size: u64) -> Result<(), QueueError> {
+    let (messages, bytes) = total(sql)?;
+    let fits = messages < limits.messages && bytes.saturating_add(size) <= limits.bytes;
+    if fits { Ok(()) } else { Err(QueueError::Full) }
+}
+
+/// A message without recipients is for nobody, and is not kept.
+pub(super) fn insert(
+    sql: &Connection,
+    from: Option<&Mailbox>,
+    to: &[Mailbox],
+    message: &[u8],
+    now: i64,
+) -> Result<u64, QueueError> {
+    let text = "INSERT INTO message(sender, arrived, size, body) VALUES(?1, ?2, ?3, ?4)";
+    let sender = from.map_or("", Mailbox::as_str);
+    sql.prepare_cached(text)?.execute(params![sender, now, int(message.len() as u64), message])?;
+    let number = sql.last_insert_rowid();
+    let mut insert =
+        sql.prepare_cached("INSERT INTO recipient(message, address, next) VALUES(?1, ?2, ?3)")?;
+    for address in to {
+        insert.execute(params![number, address.as_str(), now])?;
+    }
+    if to.is_empty() {
+        sql.execute("DELETE FROM message WHERE id=?1", [number])?;
+    }
+    Ok(nat(number))
+}
+
+pub(super) fn list(sql: &Connection, most: u64) -> Result<Vec<Entry>, QueueError> {
+    let text = "SELECT m.id, m.sender, m.arrived, m.size, r.address, r.next, r.claimed, r.attempts, r.why
+        FROM (SELECT id, sender, arrived, size FROM message ORDER BY id LIMIT ?1) m
+        JOIN recipient r ON r.message=m.id ORDER BY m.id, r.id";
+    let mut statement = sql.prepare_cached(text)?;
+    let mut lines = statement.query([int(most)])?;
+    let mut entries: Vec<Entry> = Vec::new();
+    while let Some(line) = lines.next()? {
+        let number = nat(line.get(0)?);
+        let waiting = Waiting {
+            address: line.get(4)?,
+            next: if line.get::<_, bool>(6)? { None } else { Some(time(line.get(5)?)) },
+            attempts: line.get(7)?,
+            why: line.get(8)?,
+        };
+        match entries.last_mut() {
+            Some(entry) if entry.number == number => entry.recipients.push(waiting),
+            _ => entries.push(Entry {
+                number,
+                from: Some(line.get(1)?).filter(|from: &String| !from.is_empty()),
+                arrived: time(line.get(2)?),
+                size: nat(line.get(3)?),
+                recipients: vec![waiting],
+            }),
+        }
+    }
+    Ok(entries)
+}
+
+pub(super) fn flush(sql: &Connection, message: Option<u64>, now: i64) -> Result<usize, QueueError> {
+    let text = "UPDATE recipient SET next=?2 WHERE claimed=0 AND next>?2 AND (?1 IS NULL OR message=?1)";
+    Ok(sql.execute(text, params![message.map(int), now])?)
+}
+
+pub(super) fn remove(sql: &Connection, message: u64) -> Result<usize, QueueError> {
+    Ok(sql.execute("DELETE FROM recipient WHERE claimed=0 AND message=?1", [int(message)])?)
+}
+
+/// Frees what a process that has died was delivering. What has come to that more than once may be the reason for it: it
+/// waits.
+pub(super) fn release(sql: &Connection, now: i64, pause: i64) -> Result<usize, QueueError> {
+    let text = "UPDATE recipient SET claimed=0, interrupted=interrupted+1,
+        next=CASE WHEN interrupted>0 THEN ?1+?2*interrupted ELSE ?1 END WHERE claimed=1";
+    Ok(sql.execute(text, [now, pause])?)
+}
+
+/// When something is due next.
+pub(super) fn next_due(sql: &Connection) -> Result<Option<i64>, QueueError> {
+    let mut statement = sql.prepare_cached("SELECT min(next) FROM recipient WHERE claimed=0")?;
+    Ok(statement.query_row([], |line| line.get(0))?)
+}
+
+/// A message with those of its recipients who are due.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) parcel: Parcel,
+    /// Of each recipient of the parcel.
+    pub(super) recipients: Vec<Claimed>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claimed {
+    pub(super) id: i64,
+    pub(super) progress: Progress,
+}
+
+/// Claims the message that is due for the longest time, if it has no more than so many bytes; and of its recipients at most so
+/// many.
+pub(super) fn claim(
+    sql: &Connection,
+    now: i64,
+    most_bytes: u64,
+    most_recipients: usize,
+) -> Result<Option<Claim>, QueueError> {
+    let text = "SELECT m.id, m.sender, m.arrived, m.size FROM recipient r JOIN message m ON m.id=r.message
+        WHERE r.claimed=0 AND r.next<=?1 ORDER BY r.next LIMIT 1";
+    let read = |line: &Row<'_>| {
+        Ok((line.get::<_, i64>(0)?, line.get::<_, String>(1)?, time(line.get(2)?), nat(line.get(3)?)))
+    };
+    let due = sql.prepare_cached(text)?.query_row([now], read).optional()?;
+    let Some((number, sender, arrived, _)) = due.filter(|(.., size)| *size <= most_bytes) else {
+        return Ok(None);
+    };
+    let text = "UPDATE recipient SET claimed=1, attempts=attempts+1 WHERE id IN (SELECT id FROM recipient
+        WHERE message=?1 AND claimed=0 AND next<=?2 ORDER BY id LIMIT ?3) RETURNING id, address, attempts, warned";
+    let mut statement = sql.prepare_cached(text)?;
+    let mut lines = statement.query(params![number, now, int(most_recipients as u64)])?;
+    let (mut recipients, mut to) = (Vec::new(), Vec::new());
+    while let Some(line) = lines.next()? {
+        let progress = Progress { arrived, attempts: line.get(2)?, warned: line.get(3)? };
+        recipients.push(Claimed { id: line.get(0)?, progress });
+        to.push(mailbox(line.get(1)?)?);
+    }
+    let body = "SELECT body FROM message WHERE id=?1";
+    let message: Vec<u8> = sql.prepare_cached(body)?.query_row([number], |line| line.get(0))?;
+    let from = if sender.is_empty() { None } else { Some(mailbox(sender)?) };
+    let parcel = Parcel { number: nat(number), from, to, message: Bytes::from(message) };
+    Ok(Some(Claim { parcel, recipients }))
+}
+
+/// Addresses were checked before they came into the file.
+fn mailbox(address: String) -> Result<Mailbox, QueueError> {
+    Mailbox::try_from(address.as_str())
+        .map_err(|error| QueueError::File(format!("the address {address:?}: {error}")))
+}
+
+/// A recipient who has the message, or about whom the sender is told.
+pub(super) fn finish(sql: &Connection, recipient: i64) -> Result<(), QueueError> {
+    sql.prepare_cached("DELETE FROM recipient WHERE id=?1")?.execute([recipient])?;
+    Ok(())
+}
+
+/// A recipient who is tried again.
+pub(super) fn wait(
+    sql: &Connection,
+    recipient: i64,
+    next: i64,
+    why: &str,
+    warned: bool,
+) -> Result<(), QueueError> {
+    let text =
+        "UPDATE recipient SET claimed=0, interrupted=0, next=?2, why=?3, warned=warned OR ?4 WHERE id=?1";
+    sql.prepare_cached(text)?.execute(params![recipient, next, why, warned])?;
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! A queue of messages on their way out, in one SQLite file: what an MTA keeps until each recipient has a message, or its
+//! sender has been told that one has not.
+//!
+//! [`Queue::add`] takes a message: it is on the disk when that returns. [`Runner::run`] hands what is due to a [`Carrier`],
+//! which does the delivering, and writes down what came of it. What is refused for now is tried again, after pauses that
+//! grow ([`Retry`]); what is refused for good, or not delivered in time, goes back to the sender as a report (RFC 3464). Nobody
+//! is told about a message from the null address.
+//!
+//! # What survives
+//!
+//! The process can die at any time. A recipient leaves the file in the same transaction in which the report about it enters.
+//! What was being delivered then is tried again after the start: its recipients get the message twice only if the server had
+//! it already and that was not written down yet.
+//!
+//! # What it costs
+//!
+//! Messages and bytes are bounded in the file ([`Limits`]) and, while they are delivered, in memory ([`Options`]). Changes that
+//! come at the same time wait for the disk together.
+
+mod entries;
+mod file;
+mod report;
+mod retry;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt, io,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use mailwire_core::setters;
+use mailwire_store::{OutgoingReport, ReportQueue};
+use mailwire_transport::{
+    deliver,
+    smtp::proto::{Host, Mailbox},
+};
+use tokio::sync::Notify;
+
+use self::file::File;
+pub use self::{
+    entries::{Entry, Waiting},
+    retry::Retry,
+    run::{Carrier, Options, Parcel, Runner},
+};
+
+/// A queue in a file. Clones are handles of one queue.
+#[derive(Clone)]
+pub struct Queue {
+    file: Arc<File>,
+    limits: Limits,
+    clock: Clock,
+    /// Something is to be done that was not before.
+    news: Arc<Notify>,
+}
+
+/// How much a queue holds. What is beyond is not taken; reports are, as each takes the place of a recipient.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages: 100,000.
+    pub messages: u64,
+    /// Bytes of all messages: 4 GiB.
+    pub bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { messages: 100_000, bytes: 4 << 30 }
+    }
+}
+
+setters!(const Limits {
+    with_messages(messages: u64),
+    with_bytes(bytes: u64),
+});
+
+/// Why a queue has not done something.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueueError {
+    /// It holds as much as it may.
+    #[error("the queue is full")]
+    Full,
+    /// Another process runs this queue.
+    #[error("another process runs this queue")]
+    Busy,
+    /// The file cannot be read or written.
+    #[error("the queue: {0}")]
+    File(String),
+}
+
+impl From<rusqlite::Error> for QueueError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            _ => Self::File(error.to_string()),
+        }
+    }
+}
+
+/// What became of a message for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Whoever comes next has it.
+    Delivered,
+    /// Not now.
+    Deferred(Why),
+    /// Never.
+    Failed(Why),
+    /// Whoever comes next may have it: it is tried again.
+    InDoubt(Why),
+}
+
+/// Why a message is not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// The enhanced status code (RFC 3463).
+    pub code: String,
+    /// What happened, in words.
+    pub text: String,
+    /// The server's reply, if it is one that said so.
+    pub reply: Option<String>,
+    /// The host that said so.
+    pub host: Option<String>,
+    /// The server delays what it does not know, and will take it soon.
+    pub is_greylisting: bool,
+}
+
+impl Why {
+    /// A reason of this side's.
+    pub fn new(code: &str, text: impl fmt::Display) -> Self {
+        Self { code: code.to_owned(), text: text.to_string(), reply: None, host: None, is_greylisting: false }
+    }
+
+    /// Of one that a host said.
+    #[must_use]
+    pub fn of(reason: &deliver::Reason, host: Option<&str>) -> Self {
+        Self {
+            code: reason.code.clone(),
+            text: reason.text.clone(),
+            reply: reason.reply.as_ref().map(ToString::to_string),
+            host: host.map(str::to_owned),
+            is_greylisting: reason.is_greylisting(),
+        }
+    }
+}
+
+impl Fate {
+    /// What a report of delivery says of each recipient, in their order.
+    #[must_use]
+    pub fn of(report: &deliver::Report) -> Vec<Self> {
+        let of = |recipient: &deliver::Recipient| {
+            let why = |reason| Why::of(reason, recipient.host.as_deref());
+            match &recipient.status {
+                deliver::Status::Delivered(_) => Self::Delivered,
+                deliver::Status::Deferred(reason) => Self::Deferred(why(reason)),
+                deliver::Status::Failed(reason) => Self::Failed(why(reason)),
+                deliver::Status::InDoubt(reason) => Self::InDoubt(why(reason)),
+                other => Self::Deferred(Why::new("4.3.0", format_args!("{other:?}"))),
+            }
+        };
+        report.recipients.iter().map(of).collect()
+    }
+}
+
+/// What time it is: the system's, or, in tests, one that passes as they want.
+#[derive(Clone)]
+struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl Clock {
+    fn now(&self) -> SystemTime {
+        (self.0)()
+    }
+}
+
+/// Milliseconds since 1970, as they stand in the file.
+fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A time that stands in the file.
+fn time(millis: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+impl Queue {
+    /// Opens the queue in a file, which is made if there is none, for its owner alone. It waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read or written, or is of something else.
+    pub fn open(path: &Path, limits: Limits) -> Result<Self, QueueError> {
+        Self::with_clock(path, limits, Clock(Arc::new(SystemTime::now)))
+    }
+
+    fn with_clock(path: &Path, limits: Limits, clock: Clock) -> Result<Self, QueueError> {
+        let file = Arc::new(File::open(path)?);
+        Ok(Self { file, limits, clock, news: Arc::default() })
+    }
+
+    /// Takes a message for these recipients, from nobody if there is no sender. It survives the process, and what the disk
+    /// survives, when this returns.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, or cannot be written.
+    pub async fn add(
+        &self,
+        from: Option<Mailbox>,
+        to: Vec<Mailbox>,
+        message: Bytes,
+    ) -> Result<u64, QueueError> {
+        let (limits, now) = (self.limits, millis(self.clock.now()));
+        let added = self.file.change(move |sql| {
+            entries::check_room(sql, limits, message.len() as u64)?;
+            entries::insert(sql, from.as_ref(), &to, &message, now)
+        });
+        let number = added.await?;
+        self.news.notify_one();
+        Ok(number)
+    }
+
+    /// Returns what is waiting, in the order in which it came: at most so many messages.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub async fn list(&self, most: u64) -> Result<Vec<Entry>, QueueError> {
+        self.file.change(move |sql| entries::list(sql, most)).await
+    }
+
+    /// Has all that is waiting tried now, or what is waiting of one message. Returns how many recipients that are.
+    ///
+    /// A runner in another process sees it when it [looks](Options::look) next.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub async fn flush(&self, message: Option<u64>) -> Result<usize, QueueError> {
+        let now = millis(self.clock.now());
+        let flushed = self.file.change(move |sql| entries::flush(sql, message, now)).await?;
+        self.news.notify_one();
+        Ok(flushed)
+    }
+
+    /// Removes a message, without telling anybody. What is being delivered now stays. Returns how many recipients do not get
+    /// the message.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub async fn remove(&self, message: u64) -> Result<usize, QueueError> {
+        self.file.change(move |sql| entries::remove(sql, message)).await
+    }
+
+    /// Returns how many messages there are, and of how many bytes.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub async fn total(&self) -> Result<(u64, u64), QueueError> {
+        self.file.change(entries::total).await
+    }
+
+    /// Who runs the queue: one process at a time. What was being delivered when the last one died is due again.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::Busy`]; the file cannot be written. It waits for the disk.
+    pub fn runner(&self, name: Host, options: Options) -> Result<Runner, QueueError> {
+        Runner::new(self.clone(), name, options)
+    }
+}
+
+/// What the SMTP service of a store reports to senders elsewhere.
+impl ReportQueue for Queue {
+    fn queue(&self, report: OutgoingReport) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
+        Box::pin(async move {
+            let added = self.add(None, vec![report.header.to], report.message).await;
+            added.map(drop).map_err(io::Error::other)
+        })
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
