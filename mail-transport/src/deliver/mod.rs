@@ -52,7 +52,7 @@
 mod attempt;
 mod report;
 mod route;
-mod sts;
+pub(crate) mod sts;
 mod tls;
 
 use std::{

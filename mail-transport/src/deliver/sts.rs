@@ -127,9 +127,14 @@ fn pattern(value: &str) -> Option<String> {
     Some(format!("{star}{}", host_name(domain)?))
 }
 
+/// Whether a text of `_mta-sts` is meant to be a record.
+pub(crate) fn is_record(text: &[u8]) -> bool {
+    text.starts_with(b"v=STSv1;") || text.starts_with(b"v=STSv1 ")
+}
+
 /// The id of a domain's policy, in the text of `_mta-sts` ([RFC 8461 section
 /// 3.1](https://www.rfc-editor.org/rfc/rfc8461#section-3.1)).
-fn id(text: &[u8]) -> Option<&str> {
+pub(crate) fn id(text: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(text).ok()?;
     let fields = text.strip_prefix("v=STSv1")?.trim_start_matches([' ', '\t']).strip_prefix(';')?;
     let mut fields = fields.split(';').map(|field| field.trim_matches([' ', '\t']));
@@ -163,10 +168,7 @@ impl Policies {
         let known = kept.as_ref().and_then(|kept| kept.policy.clone().ok());
         let answer = resolver.lookup(&format!("_mta-sts.{domain}"), RecordType::Txt).await;
         let answer = answer.unwrap_or_default();
-        let mut ids = answer
-            .texts()
-            .filter(|text| text.starts_with(b"v=STSv1;") || text.starts_with(b"v=STSv1 "))
-            .map(id);
+        let mut ids = answer.texts().filter(|text| is_record(text)).map(id);
         let (Some(Some(id)), None) = (ids.next(), ids.next()) else { return Ok(known) };
         if let Some(kept) = kept.filter(|kept| kept.id == id) {
             return kept.policy.map(Some);
@@ -211,7 +213,8 @@ impl Policies {
     }
 }
 
-async fn fetch(http: &impl Http, domain: &str) -> Result<Policy, (TlsFailure, String)> {
+/// Asks for a domain's policy, without a look at what is kept.
+pub(crate) async fn fetch(http: &impl Http, domain: &str) -> Result<Policy, (TlsFailure, String)> {
     let failed = |error: HttpError| {
         let failure = match &error {
             HttpError::Connection(error) if matches!(**error, Error::Tls(_)) => TlsFailure::StsWebpkiInvalid,

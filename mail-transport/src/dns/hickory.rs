@@ -114,6 +114,10 @@ impl Resolver for DnsResolver {
         let records = lookup.records().iter().filter_map(|record| read(record.data())).collect();
         Ok(Answer { records, authenticated })
     }
+
+    fn verifies_signatures(&self) -> bool {
+        self.options.validate
+    }
 }
 
 impl fmt::Debug for DnsResolver {
@@ -132,6 +136,7 @@ const fn of(record_type: RecordType) -> Type {
         RecordType::A => Type::A,
         RecordType::Aaaa => Type::AAAA,
         RecordType::Mx => Type::MX,
+        RecordType::Ptr => Type::PTR,
         RecordType::Srv => Type::SRV,
         RecordType::Tlsa => Type::TLSA,
         RecordType::Txt => Type::TXT,
@@ -143,6 +148,7 @@ fn read(data: &RData) -> Option<Record> {
         RData::A(address) => Record::Address(address.0.into()),
         RData::AAAA(address) => Record::Address(address.0.into()),
         RData::MX(mx) => Record::Mx(Mx::new(mx.preference(), host(mx.exchange()))),
+        RData::PTR(name) => Record::Ptr(host(name)),
         RData::SRV(srv) => {
             Record::Srv(Srv::new(srv.priority(), srv.weight(), srv.port(), host(srv.target())))
         }

@@ -40,6 +40,12 @@ pub trait Resolver: Send + Sync {
         name: &str,
         record_type: RecordType,
     ) -> impl Future<Output = Result<Answer, DnsError>> + Send;
+
+    /// Whether it verifies signatures (DNSSEC): if not, that an answer is not [authenticated](Answer::authenticated) says nothing about
+    /// whether it is signed. False, unless a resolver says otherwise.
+    fn verifies_signatures(&self) -> bool {
+        false
+    }
 }
 
 impl<R: Resolver + ?Sized> Resolver for Arc<R> {
@@ -50,6 +56,10 @@ impl<R: Resolver + ?Sized> Resolver for Arc<R> {
     ) -> impl Future<Output = Result<Answer, DnsError>> + Send {
         (**self).lookup(name, record_type)
     }
+
+    fn verifies_signatures(&self) -> bool {
+        (**self).verifies_signatures()
+    }
 }
 
 impl<R: Resolver + ?Sized> Resolver for &R {
@@ -59,6 +69,10 @@ impl<R: Resolver + ?Sized> Resolver for &R {
         record_type: RecordType,
     ) -> impl Future<Output = Result<Answer, DnsError>> + Send {
         (**self).lookup(name, record_type)
+    }
+
+    fn verifies_signatures(&self) -> bool {
+        (**self).verifies_signatures()
     }
 }
 
@@ -72,6 +86,8 @@ pub enum RecordType {
     Aaaa,
     /// Who takes a domain's mail ([RFC 5321 section 5.1](https://www.rfc-editor.org/rfc/rfc5321#section-5.1)).
     Mx,
+    /// The name of an address ([RFC 1035 section 3.5](https://www.rfc-editor.org/rfc/rfc1035#section-3.5)).
+    Ptr,
     /// Where a service is ([RFC 2782](https://www.rfc-editor.org/rfc/rfc2782)).
     Srv,
     /// Certificates that a service has ([RFC 6698](https://www.rfc-editor.org/rfc/rfc6698)).
@@ -86,6 +102,7 @@ impl fmt::Display for RecordType {
             Self::A => "A",
             Self::Aaaa => "AAAA",
             Self::Mx => "MX",
+            Self::Ptr => "PTR",
             Self::Srv => "SRV",
             Self::Tlsa => "TLSA",
             Self::Txt => "TXT",
@@ -134,6 +151,14 @@ impl Answer {
         })
     }
 
+    /// Returns the names of addresses (PTR).
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.records.iter().filter_map(|record| match record {
+            Record::Ptr(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// Returns the SRV records.
     pub fn srv(&self) -> impl Iterator<Item = &Srv> {
         self.records.iter().filter_map(|record| match record {
@@ -159,6 +184,8 @@ pub enum Record {
     Address(IpAddr),
     /// MX.
     Mx(Mx),
+    /// PTR: the name of an address, without a final dot.
+    Ptr(String),
     /// SRV.
     Srv(Srv),
     /// TLSA.

@@ -52,9 +52,75 @@ pub mod servers {
     }
 }
 
+/// Checks of the domain's records in DNS.
+pub mod records {
+    use super::{Check, Section, Severity};
+
+    checks! {
+        /// What is checked of the domain's records in DNS.
+        RECORDS {
+            DNSSEC_BOGUS = "dnssec-bogus", Records, Error, "answers of name servers are signed wrongly";
+            MX_FOUND = "mx-found", Records, Good, "a host takes the domain's mail";
+            MX_NULL = "mx-null", Records, Error, "the domain says that it takes no mail";
+            MX_NONE = "mx-none", Records, Error, "the domain has no host for its mail";
+            MX_IMPLICIT = "mx-implicit", Records, Warning, "there is no MX record, and mail goes to the domain's own address";
+            MX_NOWHERE = "mx-nowhere", Records, Error, "an MX record names a host without an address";
+            MX_LITERAL = "mx-literal", Records, Error, "an MX record names an address in place of a host";
+            MX_PRIVATE = "mx-private", Records, Error, "a host that takes mail has an address that nobody outside can reach";
+            SPF_FOUND = "spf-found", Records, Good, "SPF says which hosts send the domain's mail";
+            SPF_MISSING = "spf-missing", Records, Error, "there is no SPF record";
+            SPF_SEVERAL = "spf-several", Records, Error, "there are several SPF records";
+            SPF_SYNTAX = "spf-syntax", Records, Error, "an SPF record is wrong";
+            SPF_LOOKUPS = "spf-lookups", Records, Error, "the SPF record needs more than 10 look-ups";
+            SPF_VOID = "spf-void", Records, Error, "the SPF record looks up more than 2 names that do not exist";
+            SPF_LOOP = "spf-loop", Records, Error, "SPF records include each other";
+            SPF_INCLUDE = "spf-include", Records, Error, "the SPF record includes a domain that has none";
+            SPF_MX = "spf-mx", Records, Error, "the SPF record has `mx` for a domain with more than 10 hosts";
+            SPF_OPEN = "spf-open", Records, Error, "the SPF record lets everybody send";
+            SPF_NEUTRAL = "spf-neutral", Records, Warning, "the SPF record says nothing about other hosts";
+            SPF_NO_ALL = "spf-no-all", Records, Warning, "the SPF record has no end";
+            SPF_PTR = "spf-ptr", Records, Warning, "the SPF record has `ptr`";
+            DKIM_FOUND = "dkim-found", Records, Good, "a selector has a DKIM key";
+            DKIM_NOT_ASKED = "dkim-not-asked", Records, Note, "no selector was named, and no DKIM key looked at";
+            DKIM_MISSING = "dkim-missing", Records, Error, "a selector has no DKIM key";
+            DKIM_SEVERAL = "dkim-several", Records, Error, "a selector has several texts";
+            DKIM_SYNTAX = "dkim-syntax", Records, Error, "a DKIM key is wrong";
+            DKIM_REVOKED = "dkim-revoked", Records, Error, "a DKIM key is revoked";
+            DKIM_SHORT = "dkim-short", Records, Error, "a DKIM key is short: below 1024 bits an error, below 2048 a warning";
+            DKIM_SERVICE = "dkim-service", Records, Error, "a DKIM key is not for mail";
+            DKIM_HASH = "dkim-hash", Records, Error, "a DKIM key is not for SHA-256";
+            DKIM_TESTING = "dkim-testing", Records, Warning, "a DKIM key says that the domain is only testing";
+            DMARC_FOUND = "dmarc-found", Records, Good, "DMARC says what becomes of forged mail";
+            DMARC_MISSING = "dmarc-missing", Records, Warning, "there is no DMARC record";
+            DMARC_SEVERAL = "dmarc-several", Records, Error, "there are several DMARC records";
+            DMARC_SYNTAX = "dmarc-syntax", Records, Error, "the DMARC record is wrong";
+            DMARC_TAG = "dmarc-tag", Records, Warning, "a tag of the DMARC record is wrong";
+            DMARC_POLICY_NONE = "dmarc-policy-none", Records, Note, "the DMARC policy is `none`";
+            DMARC_REPORTS = "dmarc-reports", Records, Warning, "DMARC reports go to a domain that does not take them";
+            STS_FOUND = "mta-sts-found", Records, Good, "MTA-STS has mail delivered within TLS";
+            STS_MISSING = "mta-sts-missing", Records, Note, "there is no MTA-STS";
+            STS_SEVERAL = "mta-sts-several", Records, Error, "there are several MTA-STS records";
+            STS_RECORD = "mta-sts-record", Records, Error, "the MTA-STS record is wrong";
+            STS_FETCH = "mta-sts-fetch", Records, Error, "the MTA-STS policy cannot be fetched";
+            STS_POLICY = "mta-sts-policy", Records, Error, "the MTA-STS policy is wrong";
+            STS_MISMATCH = "mta-sts-mismatch", Records, Error, "the MTA-STS policy does not name a host that takes mail";
+            STS_TESTING = "mta-sts-testing", Records, Note, "the MTA-STS policy has the mode `testing`";
+            STS_OFF = "mta-sts-off", Records, Note, "the MTA-STS policy has the mode `none`";
+            STS_SHORT = "mta-sts-short", Records, Warning, "the MTA-STS policy is kept for less than a day";
+            TLSRPT_FOUND = "tlsrpt-found", Records, Good, "reports about TLS have a place to go";
+            TLSRPT_MISSING = "tlsrpt-missing", Records, Note, "there is no TLSRPT record";
+            TLSRPT_SEVERAL = "tlsrpt-several", Records, Error, "there are several TLSRPT records";
+            TLSRPT_SYNTAX = "tlsrpt-syntax", Records, Error, "the TLSRPT record is wrong";
+            REVERSE_FOUND = "reverse-found", Records, Good, "the address of a host that takes mail has a name";
+            REVERSE_MISSING = "reverse-missing", Records, Warning, "the address of a host that takes mail has no name";
+            REVERSE_MISMATCH = "reverse-mismatch", Records, Warning, "the name of an address does not have that address";
+        }
+    }
+}
+
 /// Returns all that is checked.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
-    servers::SERVERS.iter()
+    servers::SERVERS.iter().chain(records::RECORDS)
 }
 
 #[cfg(test)]

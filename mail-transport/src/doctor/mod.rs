@@ -22,13 +22,14 @@
 //!
 //! [`Doctor::plan`] says it before. Without credentials nobody logs in, and without [`Options::send_test`] no message is sent. All
 //! that is found stands in a [`Report`]; each [`Finding`] has one cause, and what follows from another is not told. What is
-//! checked, with its names: [`checks::servers::SERVERS`].
+//! checked, with its names: [`checks::servers::SERVERS`], [`checks::records::RECORDS`].
 
 pub mod checks;
 mod discovery;
 mod finding;
 mod hosts;
 mod options;
+pub mod records;
 
 use std::{fmt, sync::Arc};
 
@@ -149,6 +150,7 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
                 .with_detail("answer", error),
             ),
         }
+        self.records(&subject, &mut report.findings).await;
         report.settle();
         Ok(report)
     }

@@ -1,4 +1,4 @@
-//! As much of DER as is looked at in certificates that rustls has checked, or is about to.
+//! As much of DER as is looked at in certificates that rustls has checked, or is about to, and in keys.
 
 #[cfg(feature = "server")]
 pub(super) const OCTET_STRING: u8 = 0x04;
@@ -7,13 +7,17 @@ pub(super) const OID: u8 = 0x06;
 pub(super) const UTC_TIME: u8 = 0x17;
 #[cfg(feature = "server")]
 pub(super) const GENERALIZED_TIME: u8 = 0x18;
-pub(super) const SEQUENCE: u8 = 0x30;
+pub(crate) const SEQUENCE: u8 = 0x30;
+#[cfg(feature = "doctor")]
+pub(crate) const INTEGER: u8 = 0x02;
+#[cfg(feature = "doctor")]
+pub(crate) const BIT_STRING: u8 = 0x03;
 pub(super) const EXPLICIT_0: u8 = 0xa0;
 #[cfg(feature = "server")]
 pub(super) const EXPLICIT_3: u8 = 0xa3;
 
 /// The contents of the DER element in front if it has this tag, and what follows it.
-pub(super) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub(crate) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     if found != tag {
         return None;

@@ -9,7 +9,7 @@ mod certificate;
 #[cfg(feature = "client")]
 mod client;
 #[cfg(any(feature = "client", feature = "server"))]
-mod der;
+pub(crate) mod der;
 #[cfg(any(feature = "client", feature = "server"))]
 mod end_point;
 mod error;

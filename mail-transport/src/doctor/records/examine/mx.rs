@@ -1,0 +1,168 @@
+//! Which hosts take the mail of a domain.
+
+use std::net::IpAddr;
+
+use super::{Findings, failed};
+use crate::{
+    dns::{DnsError, RecordType, Resolver, host_name},
+    doctor::{
+        Finding,
+        checks::records::{MX_FOUND, MX_IMPLICIT, MX_LITERAL, MX_NONE, MX_NOWHERE, MX_NULL, MX_PRIVATE},
+    },
+};
+
+/// How many hosts are looked at, and how many addresses of each.
+const HOSTS: usize = 16;
+const ADDRESSES: usize = 8;
+
+/// A host that takes a domain's mail, and can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Exchange {
+    pub(super) host: String,
+    pub(super) addresses: Vec<IpAddr>,
+    /// Whether signatures prove all that leads to it (DNSSEC).
+    pub(super) authenticated: bool,
+}
+
+/// Looks at the hosts of a domain. Returns those that there are, whether they can be reached or not; none where nothing is known.
+pub(super) async fn examine(
+    resolver: &impl Resolver,
+    domain: &str,
+    findings: &mut Findings,
+) -> Vec<Exchange> {
+    let answer = match resolver.lookup(domain, RecordType::Mx).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            findings.push(failed(domain, "the hosts that take this domain's mail", &error));
+            return Vec::new();
+        }
+    };
+    let mut records: Vec<_> =
+        answer.mx().take(HOSTS).map(|mx| (mx.preference, mx.exchange.as_str())).collect();
+    records.sort_unstable();
+    if records.is_empty() {
+        return implicit(resolver, domain, findings).await;
+    }
+    if records.iter().all(|(_, exchange)| *exchange == ".") {
+        findings.push(
+            Finding::new(
+                &MX_NULL,
+                domain,
+                "This domain says that it takes no mail (a null MX): nobody can write to it.",
+            )
+            .with_remedy(format!(
+                "If it is to take mail, replace the MX record “0 .” of {domain} by one that names a host."
+            )),
+        );
+        return Vec::new();
+    }
+    let mut hosts = Vec::new();
+    for (preference, exchange) in records {
+        hosts.extend(exchange_of(resolver, exchange, answer.authenticated, findings).await.inspect(|_| {
+            findings.push(Finding::new(
+                &MX_FOUND,
+                exchange,
+                format!("It takes mail of {domain}, with the preference {preference}."),
+            ));
+        }));
+    }
+    hosts
+}
+
+/// A domain without MX records is its own host, if it has an address: RFC 5321 section 5.1.
+async fn implicit(resolver: &impl Resolver, domain: &str, findings: &mut Findings) -> Vec<Exchange> {
+    match addresses(resolver, domain).await {
+        Err(error) => findings.push(failed(domain, "its addresses", &error)),
+        Ok((addresses, _)) if addresses.is_empty() => findings.push(
+            Finding::new(
+                &MX_NONE,
+                domain,
+                "No host takes this domain's mail: it has no MX record and no address.",
+            )
+            .with_remedy(format!(
+                "Publish an MX record for {domain} that names the host where its mail is taken."
+            )),
+        ),
+        Ok((addresses, authenticated)) => {
+            findings.push(
+                Finding::new(&MX_IMPLICIT, domain, "There is no MX record: mail goes to the address of the domain itself, which is often a web server.")
+                    .with_remedy(format!("Publish an MX record for {domain} that names the host where its mail is taken.")),
+            );
+            return vec![Exchange { host: domain.to_owned(), addresses, authenticated }];
+        }
+    }
+    Vec::new()
+}
+
+async fn exchange_of(
+    resolver: &impl Resolver,
+    exchange: &str,
+    authenticated: bool,
+    findings: &mut Findings,
+) -> Option<Exchange> {
+    let bare = exchange.trim_end_matches('.').trim_matches(['[', ']']);
+    if bare.parse::<IpAddr>().is_ok() {
+        findings.push(
+            Finding::new(
+                &MX_LITERAL,
+                exchange,
+                "An MX record names an address. It has to name a host; most servers find nothing there.",
+            )
+            .with_remedy(
+                "Give the address a name with an A or AAAA record, and have the MX record name that.",
+            ),
+        );
+        return None;
+    }
+    let nowhere = |what: &str| {
+        Finding::new(&MX_NOWHERE, exchange, what).with_remedy(format!(
+            "Publish an A or AAAA record for {exchange}, or have the MX record name a host that has one."
+        ))
+    };
+    let Some(host) = host_name(exchange) else {
+        findings.push(nowhere("An MX record names what is not the name of a host."));
+        return None;
+    };
+    match addresses(resolver, &host).await {
+        Err(error) => {
+            findings.push(failed(&host, "the addresses of a host that takes mail", &error));
+            None
+        }
+        Ok((addresses, _)) if addresses.is_empty() => {
+            findings.push(nowhere(
+                "An MX record names this host, and it has no address: mail cannot be delivered to it.",
+            ));
+            None
+        }
+        Ok((addresses, is_proved)) => {
+            if let Some(address) = addresses.iter().find(|address| is_private(address)) {
+                findings.push(
+                    Finding::new(&MX_PRIVATE, exchange, format!("This host takes mail, and has the address {address}, which nobody outside its network can reach."))
+                        .with_remedy("Publish an address that can be reached from the internet."),
+                );
+            }
+            Some(Exchange { host, addresses, authenticated: authenticated && is_proved })
+        }
+    }
+}
+
+/// The addresses of a host, and whether signatures prove them.
+pub(super) async fn addresses(resolver: &impl Resolver, host: &str) -> Result<(Vec<IpAddr>, bool), DnsError> {
+    let (four, six) =
+        tokio::join!(resolver.lookup(host, RecordType::A), resolver.lookup(host, RecordType::Aaaa));
+    let answers = [four?, six?];
+    let is_proved = answers.iter().all(|answer| answer.authenticated || answer.addresses().next().is_none());
+    let addresses = answers.iter().flat_map(|answer| answer.addresses().take(ADDRESSES)).collect();
+    Ok((addresses, is_proved))
+}
+
+fn is_private(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(four) => {
+            four.is_private() || four.is_loopback() || four.is_link_local() || four.is_unspecified()
+        }
+        IpAddr::V6(six) => {
+            six.is_loopback() || six.is_unspecified() || six.is_unique_local() || six.is_unicast_link_local()
+        }
+    }
+}
