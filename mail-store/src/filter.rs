@@ -122,6 +122,23 @@ impl Filter {
         all(&self.tests, &Look::new(row))
     }
 
+    /// The words that are looked for, as texts are compared.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &[u8]> {
+        self.words.mapped()
+    }
+
+    /// As [`test`](Self::test), with what an index of the words knows.
+    pub(crate) fn test_with(&self, row: &Row, candidates: &Candidates) -> Option<bool> {
+        let mut look = Look::new(row);
+        look.candidates = Some(candidates);
+        all(&self.tests, &look)
+    }
+
+    /// The messages that have all the words which each that is looked for has, as far as an index knows; `None`: any.
+    pub(crate) fn needed(&self, candidates: &Candidates) -> Option<Uids> {
+        needed(&self.tests, candidates)
+    }
+
     /// Whether a message is looked for. That takes time in proportion to the message and the keys.
     #[must_use]
     pub fn matches(&self, row: &Row, message: &Message) -> bool {
@@ -149,6 +166,33 @@ impl Filter {
     fn search(&self) -> &TextSearch {
         self.search.get_or_init(|| self.words.ready())
     }
+}
+
+/// What an index of texts knows of the words of a filter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Candidates {
+    /// For each word the messages that may have it: none of the others has. `None`: it is not known.
+    words: Vec<Option<Uids>>,
+}
+
+impl Candidates {
+    /// What is known of each word, by [`Filter::words`].
+    pub(crate) const fn new(words: Vec<Option<Uids>>) -> Self {
+        Self { words }
+    }
+
+    fn of(&self, word: Word) -> Option<&Uids> {
+        self.words.get(word.place())?.as_ref()
+    }
+}
+
+fn needed(tests: &[Test], candidates: &Candidates) -> Option<Uids> {
+    let known = tests.iter().filter_map(|test| match test {
+        Test::Text(word) => candidates.of(*word).cloned(),
+        Test::All(tests) => needed(tests, candidates),
+        _ => None,
+    });
+    known.reduce(|one, other| one.intersection(&other))
 }
 
 /// A key, made ready.
@@ -284,7 +328,7 @@ impl Test {
         match self {
             Self::Row(key) => Some(look.row(key)),
             Self::Keyword(keyword) => Some(look.has_keyword(keyword)),
-            Self::Text(word) => look.found.as_ref()?.get(*word),
+            Self::Text(word) => look.has(*word),
             Self::Like(at) => look.alike.as_ref()?.get(*at).copied(),
             Self::Arrived(is, moment) => Some(is(&look.row.date.seconds, moment)),
             Self::Sent(is, date) => look.sent.map(|sent| sent.is_some_and(|sent| is(&sent, date))),
@@ -341,6 +385,8 @@ struct Look<'a> {
     message: Option<&'a Message>,
     attachment: OnceCell<bool>,
     found: Option<Found>,
+    /// What an index knows.
+    candidates: Option<&'a Candidates>,
     /// Which of the texts are alike.
     alike: Option<Vec<bool>>,
     sent: Option<Option<Date>>,
@@ -355,6 +401,7 @@ impl<'a> Look<'a> {
             message: None,
             attachment: OnceCell::new(),
             found: None,
+            candidates: None,
             alike: None,
             sent: None,
         }
@@ -399,6 +446,14 @@ impl<'a> Look<'a> {
             SearchKey::Unseen => !flag(&Flag::Seen),
             _ => false,
         }
+    }
+
+    fn has(&self, word: Word) -> Option<bool> {
+        let Some(found) = &self.found else {
+            let may_have = self.candidates?.of(word)?.contains(self.row.uid);
+            return (!may_have).then_some(false);
+        };
+        found.get(word)
     }
 
     fn labels(&self) -> &LabelNames {

@@ -23,15 +23,27 @@ async fn memory() {
 #[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn sqlite() {
-    use mailwire_store::sqlite::{Config, SqliteStore};
+    check_sqlite(mailwire_store::sqlite::Config::default()).await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn sqlite_with_an_index() {
+    check_sqlite(mailwire_store::sqlite::Config::default().with_search_index(true)).await;
+}
+
+#[cfg(feature = "sqlite")]
+async fn check_sqlite(config: mailwire_store::sqlite::Config) {
+    use mailwire_store::sqlite::SqliteStore;
 
     let folder = file::Folder::new();
     let mut made = 0;
     conformance::check(|| {
         made += 1;
         let path = folder.path(&format!("{made}.db"));
+        let config = config.clone();
         async move {
-            let store = SqliteStore::open(path, Config::default()).unwrap();
+            let store = SqliteStore::open(path, config).unwrap();
             store.add_user("ada", "secret").await.unwrap();
             store
         }

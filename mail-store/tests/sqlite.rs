@@ -93,7 +93,7 @@ async fn what_is_not_its_file_is_refused() {
     newer.execute_batch("PRAGMA user_version=1000").unwrap();
     let told = refused("new");
     assert!(told.contains("version 1000") && told.contains("new"), "{told}");
-    newer.execute_batch("PRAGMA user_version=1").unwrap();
+    newer.execute_batch("PRAGMA user_version=2").unwrap();
     let (store, ada) = open(&folder.path("new"), Config::new()).await;
     assert_eq!(store.mailbox(ada, &MailboxPath::inbox()).await.unwrap().messages, 1);
 }

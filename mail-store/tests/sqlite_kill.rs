@@ -107,7 +107,7 @@ fn to_be_killed() {
     let Ok(path) = std::env::var("MAILWIRE_KILLED") else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let store = SqliteStore::open(path, Config::new()).unwrap();
+        let store = SqliteStore::open(path, Config::new().with_search_index(true)).unwrap();
         let (ada, _) = mailboxes(&store).await;
         let now = store.mailboxes(ada, ModSeq::ZERO).await.unwrap().mod_seq;
         tell(format_args!("s 0 1 {now} -"));
@@ -264,10 +264,18 @@ fn kill(times: usize) {
             runtime.block_on(async {
                 let store = SqliteStore::open(&path, config()).unwrap();
                 told.check(&store).await;
+                store.index().await.unwrap();
             });
             let sql = rusqlite::Connection::open(&path).unwrap();
             let whole: String = sql.query_row("PRAGMA integrity_check", [], |line| line.get(0)).unwrap();
             assert_eq!(whole, "ok");
+            // All messages are in the index, and nothing else.
+            let count = |text: &str| sql.query_row(text, [], |line| line.get::<_, i64>(0)).unwrap();
+            let there = count("SELECT count(*) FROM message");
+            assert_eq!(count("SELECT count(*) FROM words_docsize"), there);
+            let both =
+                "SELECT count(*) FROM words_docsize JOIN message ON words_docsize.id = mailbox << 32 | uid";
+            assert_eq!(count(both), there);
         }
     }
     println!(

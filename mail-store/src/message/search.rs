@@ -89,6 +89,13 @@ pub(crate) struct Word {
     in_header: bool,
 }
 
+impl Word {
+    /// Its place among all words.
+    pub(crate) const fn place(self) -> usize {
+        self.at
+    }
+}
+
 /// What is looked for in messages, as it is gathered.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Words {
@@ -105,6 +112,11 @@ impl Words {
         self.bytes += mapped.len();
         self.words.push((scope, mapped));
         Word { at: self.words.len() - 1, in_header }
+    }
+
+    /// The words as texts are compared, by their [places](Word::place).
+    pub(crate) fn mapped(&self) -> impl Iterator<Item = &[u8]> {
+        self.words.iter().map(|(_, word)| &**word)
     }
 
     /// How much memory it takes to look for all of them at once.
@@ -200,12 +212,34 @@ struct Pass<'a> {
 /// So much of a text is mapped at once: some letters become eighteen.
 const PIECE: usize = 16 << 10;
 
+/// What is shown the texts of a message in which words are looked for.
+pub(super) trait Looks {
+    /// Looks at the next piece of a text; the first is at the default position.
+    fn look_at(&mut self, place: &mut Position, text: &str);
+
+    /// Nothing more is wanted.
+    fn is_done(&self) -> bool;
+
+    fn look_at_all(&mut self, text: &str) {
+        self.look_at(&mut Position::default(), text);
+    }
+}
+
 impl<'a> Pass<'a> {
     fn new(finder: &'a Finder) -> Self {
         Self { finder, found: vec![false; finder.places.len()], mapped: Vec::new() }
     }
 
-    /// Looks at the next piece of a text.
+    fn end(self, found: &mut Found) {
+        for (place, is_there) in self.finder.places.iter().zip(self.found) {
+            if let Some(found) = found.words.get_mut(*place) {
+                *found |= is_there;
+            }
+        }
+    }
+}
+
+impl Looks for Pass<'_> {
     fn look_at(&mut self, place: &mut Position, mut text: &str) {
         if text.is_empty() {
             return self.finder.needles.scan(place, b"", &mut self.found);
@@ -223,20 +257,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn look_at_all(&mut self, text: &str) {
-        self.look_at(&mut Position::default(), text);
-    }
-
     fn is_done(&self) -> bool {
         self.found.iter().all(|&found| found)
-    }
-
-    fn end(self, found: &mut Found) {
-        for (place, is_there) in self.finder.places.iter().zip(self.found) {
-            if let Some(found) = found.words.get_mut(*place) {
-                *found |= is_there;
-            }
-        }
     }
 }
 
@@ -330,14 +352,14 @@ fn texts_of(message: &Message, part: &Part, look: &mut impl FnMut(&str) -> bool)
 }
 
 /// A field as a person sees it.
-fn look_at_named_field(pass: &mut Pass<'_>, field: &header::Field) {
+pub(super) fn look_at_named_field(pass: &mut impl Looks, field: &header::Field) {
     look_at_field(pass, field, &format!("{}: ", String::from_utf8_lossy(&field.name)));
 }
 
 /// So much of a field is decoded at once.
 const FIELD: usize = 64 << 10;
 
-fn look_at_field(pass: &mut Pass<'_>, field: &header::Field, prefix: &str) {
+fn look_at_field(pass: &mut impl Looks, field: &header::Field, prefix: &str) {
     let mut place = Position::default();
     pass.look_at(&mut place, prefix);
     if field.body.len() <= FIELD {
@@ -358,7 +380,7 @@ fn look_at_field(pass: &mut Pass<'_>, field: &header::Field, prefix: &str) {
     pass.look_at(&mut place, &field_text(&piece));
 }
 
-fn look_at_body(message: &Message, part: &Part, pass: &mut Pass<'_>) {
+pub(super) fn look_at_body(message: &Message, part: &Part, pass: &mut impl Looks) {
     if pass.is_done() {
         return;
     }
@@ -383,7 +405,7 @@ fn look_at_body(message: &Message, part: &Part, pass: &mut Pass<'_>) {
     }
 }
 
-fn look_at_part(message: &Message, part: &Part, pass: &mut Pass<'_>) {
+fn look_at_part(message: &Message, part: &Part, pass: &mut impl Looks) {
     let header = message.header(part);
     header::fields(&header).for_each(|field| look_at_named_field(pass, &field));
     look_at_body(message, part, pass);
@@ -396,7 +418,7 @@ fn field_text(body: &[u8]) -> String {
 }
 
 /// An address as a person reads it.
-fn shown(address: &Address) -> String {
+pub(super) fn shown(address: &Address) -> String {
     let text = |text: &Option<mailwire_imap::types::ImapString>| {
         text.as_ref().map(|text| super::encoded_words(text.as_bytes())).unwrap_or_default()
     };

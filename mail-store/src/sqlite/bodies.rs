@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{
     Inner,
     account::Account,
-    sql::{Sql, all, get, int, nat, one, params, run},
+    sql::{Sql, all, failed, get, int, nat, one, params, run},
     writer::Tx,
 };
 use crate::{
@@ -240,6 +240,17 @@ impl BodyReader for Reader {
         self.range.start = self.range.start.saturating_add(read.len() as u64);
         Ok(Some(read))
     }
+}
+
+/// Gives the pieces of a body, in their order.
+pub(super) fn pieces(sql: &Sql, blob: i64, mut give: impl FnMut(&[u8])) -> Result<()> {
+    let first = first_chunk(blob);
+    let text = "SELECT data FROM chunk WHERE id>=?1 AND id<?2 ORDER BY id";
+    all(sql, text, [first, first.saturating_add(CHUNKS)], |line| {
+        give(line.get_ref(0).and_then(|data| Ok(data.as_blob()?)).map_err(failed)?);
+        Ok(())
+    })
+    .map(drop)
 }
 
 /// The begin of a range, up to the end of the piece that it is in. `None` if there is none.

@@ -7,6 +7,7 @@ use mailwire_imap::{
 };
 
 use super::{
+    index,
     sql::{Line, Sql, all, get, int, nat, one, params, run},
     writer::Tx,
 };
@@ -181,6 +182,7 @@ impl Folder {
     pub(super) fn remove(&mut self, sql: &Sql, messages: &[(Uid, Entry)], change: u64) -> Result<()> {
         for (uid, _) in messages {
             run(sql, "DELETE FROM message WHERE mailbox=?1 AND uid=?2", params![self.id, uid.get()])?;
+            index::forget(sql, self.id, *uid)?;
         }
         self.leave(messages, change);
         Ok(())

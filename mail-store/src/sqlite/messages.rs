@@ -8,7 +8,8 @@ use mailwire_imap::types::{FlagSet, ModSeq, Uid};
 use super::{
     account::Account,
     feed::keywords,
-    folder::{Entry, Folder},
+    folder::{Entry, Folder, uid},
+    index,
     sql::{get, int, nat, one, params, run},
     writer::Tx,
 };
@@ -410,10 +411,11 @@ impl Tx<'_> {
         const SOME: i64 = 256;
         let text = "SELECT uid, blob FROM message WHERE mailbox=?1 ORDER BY uid LIMIT ?2";
         let some = super::sql::all(self.sql, text, [mailbox, SOME], |line| {
-            Ok((get::<u32>(line, 0)?, get::<i64>(line, 1)?))
+            Ok((uid(line, 0)?, get::<i64>(line, 1)?))
         })?;
         for (uid, blob) in &some {
-            run(self.sql, "DELETE FROM message WHERE mailbox=?1 AND uid=?2", params![mailbox, uid])?;
+            run(self.sql, "DELETE FROM message WHERE mailbox=?1 AND uid=?2", params![mailbox, uid.get()])?;
+            index::forget(self.sql, mailbox, *uid)?;
             self.unref(*blob)?;
         }
         if int(some.len() as u64) == SOME {

@@ -43,6 +43,16 @@
 //! indexes, however many messages it has. Large bodies go in and out in
 //! pieces of 256 KiB.
 //!
+//! # The index of texts
+//!
+//! SEARCH for a word in texts or headers reads each message. With [`Config::with_search_index`], it reads only those that
+//! have all the sequences of three letters that are in the word: messages are put into an index for that (FTS5) after they were
+//! delivered, in the background, and are read by searches as long as they are not in it. The answers are the same. Words of fewer
+//! than three letters have no use of the index, nor has `FUZZY`; a message with more than a mebibyte of text, or of
+//! 32 MiB in all, is always read. The file grows by about half of what the texts have, and to take mail takes about twice as
+//! much work. The switch can be turned at each start, for a file of any age; [`SqliteStore::index`] waits until all is in
+//! the index.
+//!
 //! # One process
 //!
 //! The file is for one process at a time. Others may read it, to back it up by `VACUUM INTO`, say. A second process that
@@ -63,6 +73,7 @@ mod annotations;
 mod bodies;
 mod feed;
 mod folder;
+mod index;
 mod mailboxes;
 mod messages;
 mod schema;
@@ -124,6 +135,8 @@ pub struct Config {
     /// How long a body is kept after its last message is gone, so that a client can read to the end what it has begun: an
     /// hour by default. That long after the process died, what was on its way in then is removed, too.
     pub kept_for: Duration,
+    /// Whether searches have an [index](self#the-index-of-texts): false by default.
+    pub search_index: bool,
     /// To how many bytes the file may grow. `None`, the default: as far as the disk has room.
     pub max_file: Option<u64>,
 }
@@ -158,6 +171,7 @@ impl Config {
             readers: 4,
             wait: Duration::from_secs(5),
             kept_for: Duration::from_secs(3600),
+            search_index: false,
             max_file: None,
         }
     }
@@ -189,6 +203,7 @@ setters!(const Config {
     with_readers(readers: usize),
     with_wait(wait: Duration),
     with_kept_for(kept_for: Duration),
+    with_search_index(search_index: bool),
     with_max_file(max_file: Option<u64>),
 });
 
@@ -218,6 +233,7 @@ struct Inner {
     blobs: Mutex<(i64, i64)>,
     /// The accounts whose maildrops somebody holds.
     leases: Mutex<HashSet<i64>>,
+    indexing: Mutex<index::Indexing>,
 }
 
 impl SqliteStore {
@@ -251,6 +267,7 @@ impl SqliteStore {
                 decoy_key: decoy_key.unwrap_or_default().into(),
                 blobs: Mutex::new((0, 0)),
                 leases: Mutex::default(),
+                indexing: Mutex::default(),
             }),
         })
     }
@@ -264,6 +281,17 @@ impl SqliteStore {
     /// The file cannot be written.
     pub async fn sweep(&self) -> Result<()> {
         while self.inner.writer.change(|tx| tx.sweep()).await? {}
+        Ok(())
+    }
+
+    /// Puts all that is not there yet into the [index](self#the-index-of-texts), which is done by itself after changes and
+    /// searches with [`Config::with_search_index`].
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written. What was put there stays there.
+    pub async fn index(&self) -> Result<()> {
+        while self.inner.index_some().await? {}
         Ok(())
     }
 

@@ -11,7 +11,8 @@ use super::{
 use crate::{Error, Result};
 
 /// Each text makes the next version of the schema out of the one before. What was released is not changed any more.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE setting(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO setting VALUES('decoy key', randomblob(32));
 CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -60,7 +61,16 @@ CREATE TABLE blob(id INTEGER PRIMARY KEY, size INTEGER NOT NULL, refs INTEGER NO
 CREATE TABLE chunk(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE garbage(blob INTEGER PRIMARY KEY, since INTEGER NOT NULL) STRICT;
 CREATE INDEX garbage_since ON garbage(since);
-"];
+",
+    // The texts of the messages up to `indexed_to`, by mailbox and UID in one number. They are not kept, only where their
+    // trigrams are; and of these not at what place.
+    "
+ALTER TABLE mailbox ADD COLUMN indexed_to INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX mailbox_unindexed ON mailbox(id) WHERE uid_next > indexed_to + 1 AND gone IS NULL;
+CREATE VIRTUAL TABLE words USING fts5(text, content='', contentless_delete=1, detail=none,
+    tokenize='trigram case_sensitive 1');
+",
+];
 
 /// A connection that writes: the file and its tables are made where they are missing.
 pub(super) fn open(path: &Path, config: &Config) -> Result<Sql> {

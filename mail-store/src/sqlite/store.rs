@@ -31,6 +31,7 @@ use super::{
     bodies::{Reader, Writer},
     feed,
     folder::{Entry, Folder},
+    index,
     sql::{Sql, get, int, nat, one, params, run},
     users,
 };
@@ -38,6 +39,7 @@ use crate::{
     AccountId, BodyId, BodyReader as _, Changes, Copied, Cursor, Delivered, Error, Fields, Filter,
     FlagChange, How, Lease, MAX_CHANGED, MAX_COPIED, Mailbox, MailboxChange, MailboxId, MailboxPath,
     Mailboxes, Opened, Preselected, Result, Row, Store, Stored, Target, ThreadId, Uids, Which,
+    filter::Candidates,
     kept::{
         after, check_count, key,
         keywords::Keywords,
@@ -94,7 +96,7 @@ impl Store for SqliteStore {
 
     async fn alter(&self, account: AccountId, change: MailboxChange) -> Result<ModSeq> {
         let account = int(account.get());
-        self.inner.writer.change(move |tx| tx.alter(account, change)).await
+        self.inner.grow(move |tx| tx.alter(account, change)).await
     }
 
     async fn body(&self, accounts: &[AccountId], announced: Option<u64>) -> Result<Writer> {
@@ -132,7 +134,7 @@ impl Store for SqliteStore {
             return Vec::new();
         }
         let targets = to.to_vec();
-        let delivered = self.inner.writer.change(move |tx| tx.deliver(body, staged, &targets)).await;
+        let delivered = self.inner.grow(move |tx| tx.deliver(body, staged, &targets)).await;
         delivered.unwrap_or_else(|error| vec![Err(error); to.len()])
     }
 
@@ -144,7 +146,7 @@ impl Store for SqliteStore {
         // All are taken, whatever comes of it: nothing stays of them then.
         let take = |(body, target): &(BodyId, Target)| (*body, self.inner.coming.take(*body), target.clone());
         let messages = messages.iter().map(take).collect();
-        self.inner.writer.change(move |tx| tx.deliver_all(messages, replaced)).await
+        self.inner.grow(move |tx| tx.deliver_all(messages, replaced)).await
     }
 
     async fn open(&self, mailbox: MailboxId, since: Option<Cursor>) -> Result<Opened> {
@@ -206,28 +208,26 @@ impl Store for SqliteStore {
 
     async fn preselect(&self, mailbox: MailboxId, filter: &Filter) -> Result<Preselected> {
         let mut found = Preselected::new();
-        let fields = filter.fields();
-        let filter = Arc::new(filter.clone());
-        for (first, last) in filter.ranges() {
-            let mut next = Some(first);
-            while let Some(first) = next.filter(|first| *first <= last) {
-                let filter = Arc::clone(&filter);
-                let look = self.inner.look(move |sql, _| {
-                    let folder = Folder::load(sql, mailbox)?;
-                    let rows = rows(sql, &folder, &Uids::range(first, last), fields, SEARCHED)?;
-                    let rest = rows.get(SEARCHED - 1).and_then(|row| after(row.uid));
-                    let tested: Vec<_> = rows.iter().map(|row| (row.uid, filter.test(row))).collect();
-                    Ok((tested, rest))
-                });
-                let (tested, rest) = look.await?;
-                for (uid, test) in tested {
-                    match test {
-                        Some(true) => found.sure.insert(uid),
-                        Some(false) => {}
-                        None => found.maybe.insert(uid),
-                    }
+        let (candidates, mut left) = self.narrow(mailbox, filter).await?;
+        let (filter, candidates) = (Arc::new(filter.clone()), Arc::new(candidates));
+        while !left.is_empty() {
+            let (filter, candidates) = (Arc::clone(&filter), Arc::clone(&candidates));
+            let look = self.inner.look(move |sql, _| {
+                let folder = Folder::load(sql, mailbox)?;
+                let rows = rows(sql, &folder, &left, filter.fields(), SEARCHED)?;
+                let rest = rows.get(SEARCHED - 1).and_then(|row| after(row.uid));
+                let tests = rows.iter().map(|row| (row.uid, filter.test_with(row, &candidates)));
+                let rest = rest.map(|from| left.intersection(&Uids::range(from, Uid::MAX)));
+                Ok((tests.collect::<Vec<_>>(), rest.unwrap_or_default()))
+            });
+            let tests;
+            (tests, left) = look.await?;
+            for (uid, test) in tests {
+                match test {
+                    Some(true) => found.sure.insert(uid),
+                    Some(false) => {}
+                    None => found.maybe.insert(uid),
                 }
-                next = rest;
             }
         }
         Ok(found)
@@ -260,7 +260,7 @@ impl Store for SqliteStore {
     async fn copy(&self, from: MailboxId, uids: &Uids, to: MailboxId, how: How) -> Result<Copied> {
         check_count(uids, MAX_COPIED)?;
         let uids = uids.clone();
-        self.inner.writer.change(move |tx| tx.copy(from, &uids, to, how)).await
+        self.inner.grow(move |tx| tx.copy(from, &uids, to, how)).await
     }
 
     async fn quota_roots(&self, account: AccountId) -> Result<Vec<QuotaRoot>> {
@@ -419,6 +419,25 @@ fn rows(sql: &Sql, folder: &Folder, uids: &Uids, fields: Fields, limit: usize) -
 }
 
 impl SqliteStore {
+    /// What the index knows of a filter, and the messages in which what it asks for can be.
+    async fn narrow(&self, mailbox: MailboxId, filter: &Filter) -> Result<(Candidates, Uids)> {
+        let named = filter.ranges().into_iter().map(|(first, last)| Uids::range(first, last));
+        let named = named.reduce(|all, more| all.union(&more)).unwrap_or_default();
+        if !self.inner.config.search_index || filter.words().next().is_none() {
+            return Ok((Candidates::default(), named));
+        }
+        self.inner.index_soon();
+        let filter = Arc::new(filter.clone());
+        let asked = Arc::clone(&filter);
+        let look = self
+            .inner
+            .look(move |sql, _| index::candidates(sql, &Folder::load(sql, mailbox)?, asked.words()));
+        let candidates = look.await?;
+        let needed = filter.needed(&candidates).filter(|needed| needed.ranges().count() <= SEARCHED);
+        let left = needed.map_or_else(|| named.clone(), |needed| needed.intersection(&named));
+        Ok((candidates, left))
+    }
+
     /// All bytes of a body.
     async fn whole(&self, body: BodyId) -> Result<Bytes> {
         let mut reader = self.read(body, 0..u64::MAX).await?;

@@ -58,7 +58,8 @@ use tokio_util::sync::CancellationToken;
 /// can come there sees all messages, without a login.
 ///
 /// With --store sqlite:FILE, users and their mail are in that file, which is made if there is none, and stay there. --user
-/// adds a user, or gives one another password; without it, those who are in the file are served.
+/// adds a user, or gives one another password; without it, those who are in the file are served. --search-index makes SEARCH
+/// for a word read only the messages that may have it, for a file that is larger and takes mail more slowly.
 ///
 /// Example:
 ///   serve --user anna=secret --listen imap=127.0.0.1:1143 --listen submission=127.0.0.1:1587
@@ -84,6 +85,9 @@ struct Arguments {
     #[arg(long, value_name = "sqlite:FILE", conflicts_with_all = ["everybody", "catch_all", "faults", "chance"])]
     #[cfg_attr(feature = "http", arg(conflicts_with = "http"))]
     store: Option<stored::File>,
+    /// Have an index in the file for searches in texts
+    #[arg(long, requires = "store")]
+    search_index: bool,
     /// Where a page of the messages that came is shown to this machine; port 0 is any free port
     #[cfg(feature = "http")]
     #[arg(long, value_name = "ADDRESS")]

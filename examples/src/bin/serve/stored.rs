@@ -37,13 +37,24 @@ pub(crate) async fn serve(
     arguments: &Arguments,
     listeners: Vec<(Protocol, Listener)>,
 ) -> Result<()> {
-    let kept = sqlite::Config::new().with_mechanisms(config.store.mechanisms.clone());
+    let kept = sqlite::Config::new()
+        .with_mechanisms(config.store.mechanisms.clone())
+        .with_search_index(arguments.search_index);
     let store = SqliteStore::open(&file.0, kept).context("--store")?;
     for (name, password) in &config.users {
         match store.set_password(name, password.clone()).await {
             Err(Error::NoSuchAccount) => drop(store.add_user(name, password.clone()).await?),
             set => set?,
         }
+    }
+    if arguments.search_index {
+        // What came while there was none is put there, too.
+        let store = store.clone();
+        tokio::spawn(async move {
+            if let Err(error) = store.index().await {
+                eprintln!("serve: messages cannot be put into the index: {error}");
+            }
+        });
     }
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
