@@ -4,16 +4,22 @@ use bytes::Bytes;
 use mailwire_smtp::client::Outcome;
 
 use super::{
-    Delivery, Mode, Reason, Route, Status, TlsFailure, TlsResult, Wishes, recipients,
+    Dane, Delivery, Mode, MxHost, Reason, Route, Status, TlsFailure, TlsPolicy, TlsResult, Wishes,
+    recipients,
+    route::later,
     tls::{Way, failure},
 };
 use crate::{
-    Endpoint, Error, Protocol, Security,
+    Endpoint, Error, Security,
     dns::Resolver,
     http::Http,
     pool::Lease,
     smtp::{Client, Envelope},
+    tls::TlsError,
 };
+
+/// The port of servers that take mail for their domains.
+const PORT: u16 = 25;
 
 /// What became of recipients, by their numbers in the envelope, and who said so.
 type Done = Vec<(usize, Status, Option<String>)>;
@@ -44,24 +50,14 @@ impl<R: Resolver, H: Http> Delivery<R, H> {
             if open.is_empty() {
                 break;
             }
-            let is_named = policy.is_none_or(|policy| policy.permits(host));
-            let is_enforced = policy.is_some_and(|policy| policy.mode == Mode::Enforce);
-            if !is_named {
-                let detail = "the policy does not name this host".to_owned();
-                let failure = Some((TlsFailure::ValidationFailure, detail.clone()));
-                results.push(TlsResult::of_session(&route.domain, host, failure));
-                if is_enforced {
-                    last = (Status::Deferred(Reason::new("4.7.5", detail)), Some(host.to_owned()));
+            let (found, ways) = match self.ways(route, host, wishes, &mut results).await {
+                Ok(found) => found,
+                Err(reason) => {
+                    last = (Status::Deferred(reason), Some(host.to_owned()));
                     continue;
                 }
-            }
-            let ways: &[Way] = match (policy, wishes) {
-                (_, Wishes::Tls) => &[Way::Verified],
-                (Some(_), _) if is_enforced => &[Way::Verified],
-                (Some(_), _) if is_named => &[Way::Verified, Way::AnyCertificate, Way::Clear],
-                _ => &[Way::AnyCertificate, Way::Clear],
             };
-            let mut client = match self.connect(route, host, ways, &mut results).await {
+            let mut client = match self.connect(route, host, &found, &ways, &mut results).await {
                 Ok(client) => client,
                 Err(error) => {
                     let code = if failure(&error).is_some() { "4.7.5" } else { "4.4.1" };
@@ -93,32 +89,125 @@ impl<R: Resolver, H: Http> Delivery<R, H> {
         (done, results)
     }
 
+    /// Where a host is, and how it may be talked to: as its TLSA records want it, as the domain's policy does, or as it comes.
+    ///
+    /// TLSA records go before the policy: what fails by them is not mended by a policy that is kept (RFC 8461 section 2).
+    async fn ways(
+        &self,
+        route: &Route,
+        host: &str,
+        wishes: Wishes,
+        results: &mut Vec<TlsResult>,
+    ) -> Result<(MxHost, Vec<Way>), Reason> {
+        if route.is_literal {
+            return Ok((MxHost::default(), self.ways_by_policy(route, host, wishes, results)?));
+        }
+        let is_required = self.is_dane_required(&route.domain);
+        let mut tell = |failure, detail: &str| {
+            let failure = Some((failure, detail.to_owned()));
+            results.push(TlsResult::of_host(&route.domain, TlsPolicy::Tlsa, host, failure));
+        };
+        let is_asked = route.authenticated && (is_required || wishes != Wishes::NoTls);
+        let found = match is_asked {
+            true => MxHost::find(&self.resolver, host, PORT).await,
+            false => MxHost::without_tlsa(&self.resolver, host).await,
+        };
+        let found = found.map_err(|error| {
+            if is_asked {
+                tell(TlsFailure::DnssecInvalid, &error.to_string());
+            }
+            later(error)
+        })?;
+        if found.addresses.is_empty() {
+            return Err(Reason::new("4.4.4", "the host has no address"));
+        }
+        let has_tlsa = !found.tlsa.is_empty();
+        let dane = Dane::new(found.tlsa.iter().cloned()).with_names(route.names());
+        if dane.is_usable() {
+            let tls = self.configurations.of(dane).map_err(|error| Reason::of(&error.into()))?;
+            return Ok((found, vec![Way::Dane(tls)]));
+        }
+        if has_tlsa {
+            tell(TlsFailure::TlsaInvalid, "no TLSA record that can be used");
+        }
+        if is_required {
+            let detail = "TLSA records are required, and there is none that is proved and can be used";
+            tell(TlsFailure::DaneRequired, detail);
+            return Err(Reason::new("4.7.5", detail));
+        }
+        let mut ways = self.ways_by_policy(route, host, wishes, results)?;
+        if has_tlsa {
+            // Whoever has TLSA records has TLS: RFC 7672 section 2.2.
+            ways.retain(|way| !matches!(way, Way::Clear));
+        }
+        Ok((found, ways))
+    }
+
+    fn ways_by_policy(
+        &self,
+        route: &Route,
+        host: &str,
+        wishes: Wishes,
+        results: &mut Vec<TlsResult>,
+    ) -> Result<Vec<Way>, Reason> {
+        let policy = route.policy.as_deref();
+        let is_named = policy.is_none_or(|policy| policy.permits(host));
+        let is_enforced = policy.is_some_and(|policy| policy.mode == Mode::Enforce);
+        if !is_named {
+            let detail = "the policy does not name this host".to_owned();
+            let failure = Some((TlsFailure::ValidationFailure, detail.clone()));
+            results.push(TlsResult::of_host(&route.domain, TlsPolicy::Sts, host, failure));
+            if is_enforced {
+                return Err(Reason::new("4.7.5", detail));
+            }
+        }
+        let any = || Ok(Way::AnyCertificate(self.opportunistic()?.clone()));
+        let any = || any().map_err(|error: TlsError| Reason::of(&error.into()));
+        Ok(match policy {
+            _ if wishes == Wishes::Tls || is_enforced => vec![Way::Verified],
+            Some(_) if is_named => vec![Way::Verified, any()?, Way::Clear],
+            _ => vec![any()?, Way::Clear],
+        })
+    }
+
     /// A connection by the first way that is to be had. What fails but TLS ends it.
     async fn connect(
         &self,
         route: &Route,
         host: &str,
+        found: &MxHost,
         ways: &[Way],
         results: &mut Vec<TlsResult>,
     ) -> Result<Lease<Client>, Error> {
         let mut last = Error::Closed;
-        for &way in ways {
+        for way in ways {
             let security = match way {
                 Way::Clear => Security::plaintext_without_encryption(),
                 _ => Security::required_starttls(),
             };
-            let mut endpoint = (self.shape)(Endpoint::new(host, Protocol::Smtp, security));
-            if way == Way::AnyCertificate {
-                endpoint = endpoint.with_tls(self.opportunistic()?.0.clone());
+            let mut endpoint = Endpoint::tcp(host, PORT, security);
+            if !route.is_literal {
+                endpoint = endpoint.with_addresses(found.addresses.iter().copied());
             }
+            endpoint = (self.shape)(endpoint);
+            endpoint = match way {
+                Way::Dane(tls) => endpoint.with_tls(tls.clone()).with_server_name(&found.tlsa_name),
+                Way::AnyCertificate(tls) => endpoint.with_tls(tls.clone()),
+                Way::Verified | Way::Clear => endpoint,
+            };
             let client = self.pool(endpoint).get().await;
             let failed = client.as_ref().err().and_then(failure);
-            if route.policy.is_some() && way == Way::Verified {
+            let policy = match way {
+                Way::Dane(_) => Some(TlsPolicy::Tlsa),
+                Way::Verified => route.policy.as_ref().map(|_| TlsPolicy::Sts),
+                Way::AnyCertificate(_) | Way::Clear => None,
+            };
+            if let Some(policy) = policy {
                 let failure = failed.map(|failed| {
                     (failed, client.as_ref().err().map(ToString::to_string).unwrap_or_default())
                 });
                 if failure.is_some() || client.is_ok() {
-                    results.push(TlsResult::of_session(&route.domain, host, failure));
+                    results.push(TlsResult::of_host(&route.domain, policy, host, failure));
                 }
             }
             match client {

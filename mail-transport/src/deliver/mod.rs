@@ -24,7 +24,8 @@
 //!
 //! The host of each recipient's domain is looked up (MX, [RFC 5321 section
 //! 5.1](https://www.rfc-editor.org/rfc/rfc5321#section-5.1); a null MX, [RFC 7505](https://www.rfc-editor.org/rfc/rfc7505), says that
-//! there is none), and recipients with the same hosts get the message in one transaction. Hosts are tried in the order of their
+//! there is none), and recipients with the same hosts get the message in one transaction (those of each domain by themselves where it has
+//! a policy or signatures prove its hosts). Hosts are tried in the order of their
 //! preference, equal ones by chance, until one takes the message or refuses it for good. A refusal for now has the next host
 //! tried, unless it is greylisting, which all of them do.
 //!
@@ -35,6 +36,10 @@
 //! without TLS where that cannot be had. Whoever is on the way and can change what is said reads the message then. What
 //! prevents that:
 //!
+//! - TLSA records of the hosts (DANE, [RFC 7672](https://www.rfc-editor.org/rfc/rfc7672)), where signatures prove the domain's MX, the
+//!   hosts' addresses and these records (DNSSEC): [`DnsResolver::with_dnssec`] looks for such proof. A host that has records gets the
+//!   message within TLS and with a certificate that they are for ([`Dane`]), or not at all; so does one whose records cannot be
+//!   looked up. Where none of them can be used it still has to have TLS. What a policy says does not count beside them;
 //! - a policy of the recipient's domain: MTA-STS ([RFC 8461](https://www.rfc-editor.org/rfc/rfc8461)), fetched over HTTPS and kept as
 //!   long as it says. With `enforce` the message goes to no host that the policy does not name, and to none without a
 //!   verified certificate; with `testing` that is only [told](Report::tls);
@@ -42,7 +47,7 @@
 //!   certain then, by DNSSEC or by a policy, and must offer REQUIRETLS themselves.
 //!
 //! A message with `TLS-Required: No` in its header ([RFC 8689 section 5](https://www.rfc-editor.org/rfc/rfc8689#section-5)) is not
-//! held up by a policy. DANE ([RFC 7672](https://www.rfc-editor.org/rfc/rfc7672)) is not implemented.
+//! held up by a policy or TLSA records.
 //!
 //! # Who keeps what is left
 //!
@@ -50,6 +55,8 @@
 //! tried again by itself.
 
 mod attempt;
+mod dane;
+mod host;
 mod report;
 mod route;
 pub(crate) mod sts;
@@ -66,18 +73,24 @@ use mailwire_core::setters;
 use tokio::sync::Semaphore;
 
 pub use self::{
+    dane::{Dane, DaneError},
+    host::MxHost,
     report::{Reason, Recipient, Report, Status, TlsFailure, TlsPolicy, TlsResult},
     sts::{Mode, Policy},
 };
-use self::{route::Route, sts::Policies, tls::Opportunistic};
+use self::{
+    route::Route,
+    sts::Policies,
+    tls::{Configurations, client_tls},
+};
 use crate::{
     Endpoint,
-    dns::{DnsError, DnsResolver, Resolver},
+    dns::{DnsError, DnsResolver, Resolver, host_name},
     http::{Http, HttpsClient},
     pool::{Pool, PoolOptions},
     side_by_side::{all, boxed},
     smtp::{self, Client, Envelope, proto::Rcpt},
-    tls::TlsError,
+    tls::{ClientTls, TlsError},
 };
 
 /// Delivers messages to the servers of their recipients. Cheap to clone: clones share connections and policies.
@@ -89,13 +102,15 @@ pub struct Delivery<R = DnsResolver, H = HttpsClient> {
     options: Options,
     policies: Arc<Policies>,
     pool: Arc<OnceLock<Pool<Client>>>,
-    /// Made when it is needed first.
-    opportunistic: Arc<OnceLock<Opportunistic>>,
+    /// Takes any certificate. Made when it is needed first.
+    opportunistic: Arc<OnceLock<ClientTls>>,
+    configurations: Arc<Configurations>,
     turns: Arc<Semaphore>,
 }
 
 impl Delivery {
-    /// Asks the system's name servers, and fetches policies directly.
+    /// Asks the system's name servers, and fetches policies directly. No signature of DNS is looked at, so that TLSA records do not
+    /// count; they do [over](Self::over) a resolver with [`DnsResolver::with_dnssec`], if the name servers hand signatures on.
     ///
     /// # Errors
     ///
@@ -115,6 +130,7 @@ impl<R: Resolver, H: Http> Delivery<R, H> {
             policies: Arc::default(),
             pool: Arc::default(),
             opportunistic: Arc::default(),
+            configurations: Arc::default(),
             turns: Arc::new(Semaphore::new(Options::new().at_once)),
             options: Options::new(),
         }
@@ -130,7 +146,7 @@ impl<R: Resolver, H: Http> Delivery<R, H> {
     }
 
     /// Changes each server before it is connected to: from another address of the machine, with other times, or, with
-    /// [`Endpoint::with_tls`], by whom the certificates that have to be verified are to be.
+    /// [`Endpoint::with_tls`], by whom the certificates that have to be verified are to be (those that TLSA records are for aside).
     #[must_use]
     pub fn with_endpoint(mut self, shape: impl Fn(Endpoint) -> Endpoint + Send + Sync + 'static) -> Self {
         self.shape = Arc::new(shape);
@@ -205,14 +221,20 @@ impl<R: Resolver, H: Http> Delivery<R, H> {
     }
 
     /// The configuration of TLS that takes any certificate.
-    fn opportunistic(&self) -> Result<&Opportunistic, TlsError> {
+    fn opportunistic(&self) -> Result<&ClientTls, TlsError> {
         match self.opportunistic.get() {
             Some(known) => Ok(known),
             None => {
-                let made = Opportunistic::new()?;
+                let made = client_tls(None)?;
                 Ok(self.opportunistic.get_or_init(|| made))
             }
         }
+    }
+
+    /// Whether the options want TLSA records of a domain's hosts.
+    fn is_dane_required(&self, domain: &str) -> bool {
+        let mut required = self.options.dane_required.iter();
+        required.any(|required| host_name(required).is_some_and(|required| required == domain))
     }
 
     /// Ends the connections that are kept, with QUIT.
@@ -268,6 +290,9 @@ pub struct Options {
     /// The names that this machine has as a host for mail: hosts that are preferred no more than it are not tried, so that no
     /// message comes round ([RFC 5321 section 5.1](https://www.rfc-editor.org/rfc/rfc5321#section-5.1)). None by default.
     pub names: Vec<String>,
+    /// The domains whose hosts must have TLSA records, proved and matching, or get no message ("mandatory DANE", [RFC 7672 section
+    /// 6](https://www.rfc-editor.org/rfc/rfc7672#section-6)): by agreement with who runs them. None by default.
+    pub dane_required: Vec<String>,
     /// How many look-ups and transactions go on at once: 50. What is beyond waits.
     pub at_once: usize,
     /// How many hosts of a domain are tried: 5.
@@ -288,6 +313,7 @@ impl Options {
             client: smtp::Config::anonymous(),
             pool: PoolOptions::new().with_connections(100).with_uses(100),
             names: Vec::new(),
+            dane_required: Vec::new(),
             at_once: 50,
             hosts: 5,
         }
@@ -298,6 +324,7 @@ setters!(Options {
     with_client(client: smtp::Config),
     with_pool(pool: PoolOptions),
     with_names(names: Vec<String>),
+    with_dane_required(dane_required: Vec<String>),
     with_at_once(at_once: usize),
     with_hosts(hosts: usize),
 });

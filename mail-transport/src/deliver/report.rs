@@ -14,7 +14,7 @@ pub struct Report {
     /// The recipients, in the order of the envelope.
     pub recipients: Vec<Recipient>,
     /// What came of TLS, for reports to the domains' owners ([RFC 8460](https://www.rfc-editor.org/rfc/rfc8460)): one for each
-    /// session whose domain has a policy, and for each policy that cannot be had.
+    /// session whose host has TLSA records or whose domain has a policy, and for each policy and proof that cannot be had.
     pub tls: Vec<TlsResult>,
 }
 
@@ -140,24 +140,35 @@ impl TlsResult {
         Self { domain: domain.to_owned(), policy, host: None, failure, detail }
     }
 
-    pub(super) fn of_session(domain: &str, host: &str, failure: Option<(TlsFailure, String)>) -> Self {
+    pub(super) fn of_host(
+        domain: &str,
+        policy: TlsPolicy,
+        host: &str,
+        failure: Option<(TlsFailure, String)>,
+    ) -> Self {
         let (failure, detail) = failure.unzip();
-        Self {
-            domain: domain.to_owned(),
-            policy: TlsPolicy::Sts,
-            host: Some(host.to_owned()),
-            failure,
-            detail,
-        }
+        Self { domain: domain.to_owned(), policy, host: Some(host.to_owned()), failure, detail }
     }
 }
 
-/// The kinds of policies ([RFC 8460 section 4.4](https://www.rfc-editor.org/rfc/rfc8460#section-4.4), "policy-type").
+/// The kinds of policies ([RFC 8460 section 4.4](https://www.rfc-editor.org/rfc/rfc8460#section-4.4), "policy-type"). Displays
+/// as it is called there.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TlsPolicy {
+    /// TLSA records of the host.
+    Tlsa,
     /// MTA-STS.
     Sts,
+}
+
+impl fmt::Display for TlsPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tlsa => "tlsa",
+            Self::Sts => "sts",
+        })
+    }
 }
 
 /// What fails about TLS ([RFC 8460 section 4.3](https://www.rfc-editor.org/rfc/rfc8460#section-4.3), "result-type"). Displays as it
@@ -173,8 +184,14 @@ pub enum TlsFailure {
     CertificateExpired,
     /// The certificate is of nobody who is trusted.
     CertificateNotTrusted,
-    /// Anything else of TLS, and a host that the policy does not name.
+    /// Anything else of TLS: a host that the policy does not name, a certificate that no TLSA record is for.
     ValidationFailure,
+    /// None of the TLSA records can be used.
+    TlsaInvalid,
+    /// What proves the hosts' records (DNSSEC) is wrong, or the records cannot be had.
+    DnssecInvalid,
+    /// [Options](super::Options::dane_required) want TLSA records, and the host has none.
+    DaneRequired,
     /// The policy cannot be fetched.
     StsPolicyFetchError,
     /// The policy cannot be read.
@@ -191,6 +208,9 @@ impl fmt::Display for TlsFailure {
             Self::CertificateExpired => "certificate-expired",
             Self::CertificateNotTrusted => "certificate-not-trusted",
             Self::ValidationFailure => "validation-failure",
+            Self::TlsaInvalid => "tlsa-invalid",
+            Self::DnssecInvalid => "dnssec-invalid",
+            Self::DaneRequired => "dane-required",
             Self::StsPolicyFetchError => "sts-policy-fetch-error",
             Self::StsPolicyInvalid => "sts-policy-invalid",
             Self::StsWebpkiInvalid => "sts-webpki-invalid",

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use mailwire_smtp::{ForwardPath, Host};
 
-use super::{Policy, Reason, Status};
+use super::{MxHost, Policy, Reason, Status};
 use crate::{
     dns::{DnsError, Mx, RecordType, Resolver, host_name},
     pauses::chance,
@@ -21,6 +21,8 @@ pub(super) struct Route {
     hosts: Vec<(u16, String)>,
     /// Whether signatures prove that these are the hosts (DNSSEC).
     pub(super) authenticated: bool,
+    /// The domain is an alias of this one.
+    alias_of: Option<String>,
     /// The domain is an address.
     pub(super) is_literal: bool,
     pub(super) policy: Option<Arc<Policy>>,
@@ -31,9 +33,14 @@ pub(super) type Key = (Vec<(u16, String)>, Option<String>, bool);
 
 impl Route {
     pub(super) fn key(&self) -> Key {
-        // A policy is its domain's alone.
-        let policy = self.policy.as_ref().map(|_| self.domain.clone());
-        (self.hosts.clone(), policy, self.authenticated)
+        // A policy is its domain's alone, and a host's certificate may be for the domain where that is proved.
+        let own = (self.policy.is_some() || self.authenticated).then(|| self.domain.clone());
+        (self.hosts.clone(), own, self.authenticated)
+    }
+
+    /// What the certificate of a host may be for besides the host, where that is proved: RFC 7672 section 3.2.2.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        std::iter::once(self.domain.clone()).chain(self.alias_of.clone())
     }
 
     /// The hosts in the order in which they are tried: equal ones by chance.
@@ -61,6 +68,7 @@ pub(super) async fn find(resolver: &impl Resolver, domain: String, own: &[String
         domain,
         hosts,
         authenticated,
+        alias_of: None,
         is_literal: false,
         policy: None,
     };
@@ -71,14 +79,14 @@ pub(super) async fn find(resolver: &impl Resolver, domain: String, own: &[String
         let hosts = vec![(0, address.to_string())];
         return Ok(Route { is_literal: true, ..route(domain, hosts, false) });
     }
-    let answer = resolver.lookup(&domain, RecordType::Mx).await.map_err(later)?;
+    let answer = resolver.lookup(&domain, RecordType::Mx).await.map_err(deferred)?;
     let records: Vec<&Mx> = answer.mx().take(RECORDS).collect();
     if records.is_empty() {
         // The domain itself is the host then, if it is one.
-        let is_host = is_host(resolver, &domain).await.map_err(later)?;
-        return match is_host {
-            true => Ok(route(domain.clone(), vec![(0, domain)], answer.authenticated)),
-            false => Err(Status::Failed(Reason::new("5.1.2", format_args!("{domain} does not exist")))),
+        let host = MxHost::without_tlsa(resolver, &domain).await.map_err(deferred)?;
+        return match host.addresses.is_empty() {
+            false => Ok(route(domain.clone(), vec![(0, domain)], host.authenticated)),
+            true => Err(Status::Failed(Reason::new("5.1.2", format_args!("{domain} does not exist")))),
         };
     }
     // RFC 7505 section 3: the only one, or it means nothing.
@@ -105,22 +113,14 @@ pub(super) async fn find(resolver: &impl Resolver, domain: String, own: &[String
             return Err(Status::Failed(Reason::new("5.4.6", text)));
         }
     }
-    Ok(route(domain, hosts, answer.authenticated))
+    let alias_of = answer.alias_of.as_deref().and_then(host_name);
+    Ok(Route { alias_of, ..route(domain, hosts, answer.authenticated) })
 }
 
-/// Whether a domain has an address.
-async fn is_host(resolver: &impl Resolver, domain: &str) -> Result<bool, DnsError> {
-    let (four, six) =
-        tokio::join!(resolver.lookup(domain, RecordType::A), resolver.lookup(domain, RecordType::Aaaa));
-    let has_one = |answer: &Result<crate::dns::Answer, _>| {
-        answer.as_ref().is_ok_and(|answer| answer.addresses().next().is_some())
-    };
-    if has_one(&four) || has_one(&six) {
-        return Ok(true);
-    }
-    four.and(six).map(|_| false)
+pub(super) fn later(error: DnsError) -> Reason {
+    Reason::new("4.4.3", error)
 }
 
-fn later(error: DnsError) -> Status {
-    Status::Deferred(Reason::new("4.4.3", error))
+fn deferred(error: DnsError) -> Status {
+    Status::Deferred(later(error))
 }

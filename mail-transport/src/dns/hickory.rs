@@ -66,6 +66,8 @@ impl DnsResolver {
     #[must_use]
     pub fn with_dnssec(mut self) -> Self {
         self.options.validate = true;
+        // Each alias on the way has to be proved.
+        self.options.preserve_intermediates = true;
         Self::with(self.config, self.options, self.anchors)
     }
 
@@ -102,17 +104,23 @@ impl Resolver for DnsResolver {
             Err(error) if error.is_no_records_found() => return Ok(Answer::default()),
             Err(error) => return Err(failed(&error).with_bogus(is_bogus(&error))),
         };
-        if lookup.records().iter().any(|record| record.proof() == Proof::Bogus) {
-            return Err(failed(&"the signatures are wrong").with_bogus(true));
+        let mut authenticated = self.options.validate;
+        for record in lookup.records().iter().filter(|record| !record.record_type().is_dnssec()) {
+            match record.proof() {
+                Proof::Bogus => return Err(failed(&"the signatures are wrong").with_bogus(true)),
+                // Whether there should be signatures cannot be found out: RFC 7672 section 2.1.1.
+                Proof::Indeterminate if self.options.validate => {
+                    return Err(failed(&"the signatures cannot be had").with_bogus(true));
+                }
+                proof => authenticated &= proof == Proof::Secure,
+            }
         }
-        let authenticated = self.options.validate
-            && lookup
-                .records()
-                .iter()
-                .filter(|record| !record.record_type().is_dnssec())
-                .all(|record| record.proof() == Proof::Secure);
-        let records = lookup.records().iter().filter_map(|record| read(record.data())).collect();
-        Ok(Answer { records, authenticated })
+        let asked = of(record_type);
+        let found = || lookup.records().iter().filter(|record| record.record_type() == asked);
+        let owner = found().next().map(|record| host(record.name()).to_ascii_lowercase());
+        let is_alias = |owner: &String| !owner.eq_ignore_ascii_case(name.strip_suffix('.').unwrap_or(name));
+        let records = found().filter_map(|record| read(record.data())).collect();
+        Ok(Answer { records, authenticated, alias_of: owner.filter(is_alias) })
     }
 
     fn verifies_signatures(&self) -> bool {
@@ -135,6 +143,7 @@ const fn of(record_type: RecordType) -> Type {
     match record_type {
         RecordType::A => Type::A,
         RecordType::Aaaa => Type::AAAA,
+        RecordType::Cname => Type::CNAME,
         RecordType::Mx => Type::MX,
         RecordType::Ptr => Type::PTR,
         RecordType::Srv => Type::SRV,
@@ -147,6 +156,7 @@ fn read(data: &RData) -> Option<Record> {
     Some(match data {
         RData::A(address) => Record::Address(address.0.into()),
         RData::AAAA(address) => Record::Address(address.0.into()),
+        RData::CNAME(name) => Record::Cname(host(name)),
         RData::MX(mx) => Record::Mx(Mx::new(mx.preference(), host(mx.exchange()))),
         RData::PTR(name) => Record::Ptr(host(name)),
         RData::SRV(srv) => {

@@ -84,6 +84,8 @@ pub enum RecordType {
     A,
     /// IPv6 addresses.
     Aaaa,
+    /// The name that a name is an alias of, one step, which all other look-ups follow by themselves.
+    Cname,
     /// Who takes a domain's mail ([RFC 5321 section 5.1](https://www.rfc-editor.org/rfc/rfc5321#section-5.1)).
     Mx,
     /// The name of an address ([RFC 1035 section 3.5](https://www.rfc-editor.org/rfc/rfc1035#section-3.5)).
@@ -101,6 +103,7 @@ impl fmt::Display for RecordType {
         f.write_str(match self {
             Self::A => "A",
             Self::Aaaa => "AAAA",
+            Self::Cname => "CNAME",
             Self::Mx => "MX",
             Self::Ptr => "PTR",
             Self::Srv => "SRV",
@@ -119,19 +122,28 @@ pub struct Answer {
     /// Whether signatures prove all of it, with each alias on the way, from the root down (DNSSEC). Without, whoever is on the
     /// way could have made it up.
     pub authenticated: bool,
+    /// The name that has the records, small and without a final dot, where what was asked for is an alias of it.
+    pub alias_of: Option<String>,
 }
 
 impl Answer {
     /// An answer that nothing proves.
     #[must_use]
     pub const fn new(records: Vec<Record>) -> Self {
-        Self { records, authenticated: false }
+        Self { records, authenticated: false, alias_of: None }
     }
 
     /// Sets whether signatures prove it.
     #[must_use]
     pub const fn with_authenticated(mut self, authenticated: bool) -> Self {
         self.authenticated = authenticated;
+        self
+    }
+
+    /// Sets the name that has the records, where what was asked for is an alias.
+    #[must_use]
+    pub fn with_alias_of(mut self, name: impl Into<String>) -> Self {
+        self.alias_of = Some(name.into());
         self
     }
 
@@ -167,6 +179,14 @@ impl Answer {
         })
     }
 
+    /// Returns the TLSA records.
+    pub fn tlsa(&self) -> impl Iterator<Item = &Tlsa> {
+        self.records.iter().filter_map(|record| match record {
+            Record::Tlsa(tlsa) => Some(tlsa),
+            _ => None,
+        })
+    }
+
     /// Returns the texts, each of one record.
     pub fn texts(&self) -> impl Iterator<Item = &[u8]> {
         self.records.iter().filter_map(|record| match record {
@@ -182,6 +202,8 @@ impl Answer {
 pub enum Record {
     /// A or AAAA.
     Address(IpAddr),
+    /// CNAME: the name that the other is an alias of.
+    Cname(String),
     /// MX.
     Mx(Mx),
     /// PTR: the name of an address, without a final dot.
@@ -238,7 +260,7 @@ impl Srv {
 /// A certificate, or key, that a service has, by the numbers of [RFC 6698 section
 /// 2.1](https://www.rfc-editor.org/rfc/rfc6698#section-2.1).
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tlsa {
     /// What the data are matched against: 2 is an authority's certificate, 3 the service's own.
     pub usage: u8,
@@ -255,6 +277,14 @@ impl Tlsa {
     #[must_use]
     pub fn new(usage: u8, selector: u8, matching: u8, data: impl Into<Vec<u8>>) -> Self {
         Self { usage, selector, matching, data: data.into() }
+    }
+}
+
+/// As in the file of a zone ([RFC 6698 section 2.2](https://www.rfc-editor.org/rfc/rfc6698#section-2.2)): `3 1 1 8cb0fc...`.
+impl fmt::Display for Tlsa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} ", self.usage, self.selector, self.matching)?;
+        self.data.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

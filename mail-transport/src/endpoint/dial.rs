@@ -75,14 +75,14 @@ impl From<Keepalive> for TcpKeepalive {
 }
 
 /// The addresses of a name.
-pub(super) async fn resolve(host: &str, port: u16) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+pub(super) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     #[cfg(feature = "blocking")]
     if crate::blocking::is_waiting() {
         let host = host.to_owned();
-        let work = move || std::net::ToSocketAddrs::to_socket_addrs(&(&*host, port));
+        let work = move || std::net::ToSocketAddrs::to_socket_addrs(&(&*host, port)).map(Iterator::collect);
         return crate::runtime::on_thread(work).await?;
     }
-    Ok(tokio::net::lookup_host((host, port)).await?.collect::<Vec<_>>().into_iter())
+    Ok(tokio::net::lookup_host((host, port)).await?.collect())
 }
 
 /// How long one address is waited for before the next is tried beside it: RFC 8305 section 5.

@@ -78,6 +78,8 @@ pub struct Endpoint {
     /// It was given.
     own_tls: bool,
     server_name: Option<String>,
+    /// What the host's name is known to mean.
+    addresses: Option<Arc<[IpAddr]>>,
     timeouts: Timeouts,
     sockets: Sockets,
     proxy: Option<Arc<Proxy>>,
@@ -112,6 +114,7 @@ impl Endpoint {
             tls: Arc::default(),
             own_tls: false,
             server_name: None,
+            addresses: None,
             timeouts: Timeouts::default(),
             sockets: Sockets::default(),
             proxy: None,
@@ -124,12 +127,24 @@ impl Endpoint {
     #[cfg(any(feature = "smtp", feature = "imap"))]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         // Whoever adds a field says here whether it matters.
-        let Self { address, security, tls, own_tls, server_name, timeouts, sockets, proxy, wire_log } = self;
+        let Self {
+            address,
+            security,
+            tls,
+            own_tls,
+            server_name,
+            addresses,
+            timeouts,
+            sockets,
+            proxy,
+            wire_log,
+        } = self;
         *address == other.address
             && *security == other.security
             && *own_tls == other.own_tls
             && (!own_tls || tls.get().zip(other.tls.get()).is_some_and(|(tls, other)| tls.is_same(other)))
             && *server_name == other.server_name
+            && *addresses == other.addresses
             && *timeouts == other.timeouts
             && *sockets == other.sockets
             && *proxy == other.proxy
@@ -152,6 +167,14 @@ impl Endpoint {
     #[must_use]
     pub fn with_server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
+        self
+    }
+
+    /// Connects to these addresses of the host, in place of those that the system's resolver finds: for who has looked them up
+    /// already, with proof. A proxy is told the name, as always.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.addresses = Some(addresses.into_iter().collect());
         self
     }
 
@@ -355,8 +378,13 @@ impl Endpoint {
                     Some(proxy) => (domain_to_ascii(proxy.host())?, proxy.port()),
                     None => (Cow::Borrowed(&*host), *port),
                 };
-                let addresses = self.within(begun, Phase::Resolve, dial::resolve(&near, near_port)).await?;
-                let connecting = self.sockets.connect(addresses);
+                let addresses = match &self.addresses {
+                    Some(known) if self.proxy.is_none() => {
+                        known.iter().map(|&address| (address, near_port).into()).collect()
+                    }
+                    _ => self.within(begun, Phase::Resolve, dial::resolve(&near, near_port)).await?,
+                };
+                let connecting = self.sockets.connect(addresses.into_iter());
                 let mut stream = self.within(begun, Phase::Connect, connecting).await?;
                 if let Some(proxy) = &self.proxy {
                     tracing::debug!(target: CLIENT_TRACES, server = %self.address, %proxy, "asking the proxy");
