@@ -16,6 +16,10 @@
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
+mod config;
+#[cfg(feature = "client")]
+mod current;
+#[cfg(feature = "client")]
 mod downgrade;
 #[cfg(feature = "client")]
 mod envelope;
@@ -47,7 +51,9 @@ mod split;
 mod transaction;
 
 #[cfg(feature = "client")]
-pub use client::{Client, Config};
+pub use client::Client;
+#[cfg(feature = "client")]
+pub use config::Config;
 #[cfg(feature = "client")]
 pub use envelope::Envelope;
 #[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
