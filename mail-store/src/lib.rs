@@ -51,6 +51,7 @@
 //! | --- | --- |
 //! | `memory` (default) | [`memory`]: a store in memory, for tests, examples and short-lived servers |
 //! | `conformance` | [`conformance::check`]: checks of what every store must do, for the tests of a store of one's own |
+//! | `postgres` | [`postgres`]: a store in a PostgreSQL database, for any number of servers over one store of mail |
 //! | `reports` | reports of delivery: [`SmtpService::with_reports`] offers DSN and DELIVERBY |
 //! | `sqlite` | [`sqlite`]: a store in one SQLite file, for mail that outlives the process; compiles SQLite, which takes a C compiler |
 //! | `testing` | [`testing::MailServer`]: a mail server for the tests of whatever sends or reads mail |
@@ -64,7 +65,7 @@ mod error;
 mod filter;
 pub mod gmail;
 mod imap;
-#[cfg(any(feature = "memory", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "postgres", feature = "sqlite"))]
 mod kept;
 mod mailbox;
 #[cfg(feature = "memory")]
@@ -73,6 +74,8 @@ pub mod message;
 mod messages;
 mod path;
 mod pop3;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "reports")]
 mod reports;
 mod service;

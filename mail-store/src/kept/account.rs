@@ -5,7 +5,7 @@ use mailwire_imap::{extensions::quota::QuotaRoot, types::UidValidity};
 use crate::{Error, InternalDate, Result, kept::limits::Limits};
 
 /// What changes of an account. It is loaded, changed, and saved within one transaction.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) id: i64,
     pub(crate) name: String,

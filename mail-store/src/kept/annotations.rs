@@ -27,14 +27,14 @@ pub(crate) struct Annotations {
 
 impl Annotations {
     /// Annotations as a store has kept them.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn kept(all: Vec<(EntryName, Text)>) -> Self {
         let bytes = all.iter().map(|(name, value)| weight(name, value)).sum();
         Self { entries: all.into_iter().map(|entry| (key(&entry.0), entry)).collect(), bytes }
     }
 
     /// An annotation, and under which name it is kept.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn get(&self, name: &EntryName) -> (String, Option<&(EntryName, Text)>) {
         let key = key(name);
         let entry = self.entries.get(&key);

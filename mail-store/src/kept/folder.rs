@@ -31,7 +31,7 @@ pub(crate) struct Entry {
 }
 
 /// A mailbox with what is about to become of it. It is loaded, changed, and saved within one transaction.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Folder {
     pub(crate) id: i64,
     pub(crate) account: i64,

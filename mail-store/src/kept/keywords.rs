@@ -20,19 +20,19 @@ const DELETED: u8 = 8;
 
 impl Bits {
     /// Flags as a store has kept them.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) const fn new(system: u8, keywords: u64) -> Self {
         Self { system, keywords }
     }
 
     /// The flags of the system: `\Seen` is 1, `\Answered` 2, `\Flagged` 4, `\Deleted` 8, `\Draft` 16.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) const fn system(self) -> u8 {
         self.system
     }
 
     /// The keywords, by their places in their mailbox.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) const fn keywords(self) -> u64 {
         self.keywords
     }
@@ -111,14 +111,14 @@ impl Keywords {
     pub(crate) const MAX_BYTES: u64 = 4096;
 
     /// Keywords as a store has kept them, in their order.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn kept(all: Vec<Flag>) -> Self {
         let bytes = all.iter().map(|flag| flag.to_string().len() as u64).sum();
         Self { all, bytes }
     }
 
     /// Flags as bits, if there is no keyword among them.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn system(flags: &FlagSet) -> Option<Bits> {
         flags.iter().filter(|flag| flag.is_settable()).try_fold(Bits::default(), |bits, flag| {
             let place = SYSTEM.iter().position(|system| system == flag)?;
@@ -127,7 +127,7 @@ impl Keywords {
     }
 
     /// Those from a place on.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn from(&self, place: usize) -> &[Flag] {
         self.all.get(place..).unwrap_or_default()
     }

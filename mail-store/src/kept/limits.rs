@@ -18,7 +18,7 @@ use crate::{Error, Result};
 const UNIT: u64 = 1024;
 
 /// What an account may have: as much as the store's settings say, or less. Also what it has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) bytes: u64,
     pub(crate) messages: u64,
