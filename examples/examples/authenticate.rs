@@ -282,11 +282,11 @@ fn claims(field: &[u8]) -> bool {
 
 /// What the names of the world mean, so that no name server is asked.
 struct Zone {
-    txt: Table<String, Txt>,
-    mx: Table<String, Arc<Vec<MX>>>,
-    ipv4: Table<String, Arc<Vec<Ipv4Addr>>>,
-    ipv6: Table<String, Arc<Vec<Ipv6Addr>>>,
-    ptr: Table<IpAddr, Arc<Vec<String>>>,
+    txt: Table<Box<str>, Txt>,
+    mx: Table<Box<str>, Arc<[MX]>>,
+    ipv4: Table<Box<str>, Arc<[Ipv4Addr]>>,
+    ipv6: Table<Box<str>, Arc<[Ipv6Addr]>>,
+    ptr: Table<IpAddr, Arc<[Box<str>]>>,
 }
 
 impl Zone {
@@ -299,7 +299,7 @@ impl Zone {
             ("now._domainkey.example.org.", DomainKey::parse(key.as_bytes()).into()),
             ("_dmarc.example.org.", Dmarc::parse(b"v=DMARC1; p=reject").into()),
         ];
-        let known = names.map(|(name, record): (&str, Txt)| (name.to_owned(), record)).into();
+        let known = names.map(|(name, record): (&str, Txt)| (name.into(), record)).into();
         Self {
             txt: Table { known, otherwise: Txt::Error(Error::DnsRecordNotFound(ResponseCode::NXDomain)) },
             mx: Table::empty(),
@@ -325,11 +325,11 @@ impl Zone {
 type Question<'a, P> = Parameters<
     'a,
     P,
-    Table<String, Txt>,
-    Table<String, Arc<Vec<MX>>>,
-    Table<String, Arc<Vec<Ipv4Addr>>>,
-    Table<String, Arc<Vec<Ipv6Addr>>>,
-    Table<IpAddr, Arc<Vec<String>>>,
+    Table<Box<str>, Txt>,
+    Table<Box<str>, Arc<[MX]>>,
+    Table<Box<str>, Arc<[Ipv4Addr]>>,
+    Table<Box<str>, Arc<[Ipv6Addr]>>,
+    Table<IpAddr, Arc<[Box<str>]>>,
 >;
 
 /// Names, and an answer for all that it does not have.

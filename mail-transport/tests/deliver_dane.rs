@@ -2,12 +2,24 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod world;
+mod zone;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use hickory_resolver::proto::{
+    op::{Message, ResponseCode},
+    rr::{
+        RData, RecordType as Type,
+        rdata::{A, CNAME, MX, NS, TLSA},
+    },
+};
 
 use mailwire_transport::{
     deliver::{Dane, DaneError, MxHost, Options, TlsFailure, TlsPolicy},
-    dns::{Answer, Record, RecordType, Tlsa},
+    dns::{Answer, DnsResolver, Record, RecordType, Tlsa},
     smtp::Envelope,
     testing::{Identity, TestCa},
     tls::{ClientTls, ServerTls},
@@ -18,6 +30,7 @@ use rustls::{
 };
 use sha2::{Digest, Sha256, Sha512};
 use world::{Hosts, MESSAGE, World, outcomes};
+use zone::{Root, Zone, name, name_server};
 
 /// A record for the first certificate in PEM.
 fn tlsa(usage: u8, selector: u8, matching: u8, pem: &str) -> Tlsa {
@@ -336,5 +349,101 @@ fn certificates_are_verified_without_a_connection() {
     ] {
         let told = verify(&records, chain, "mx.one.test", now);
         assert!(matches!(told, Err(DaneError::NoMatch)), "{told:?}");
+    }
+}
+
+/// What name servers do to the answer to a question for TLSA records.
+fn spoiled(how: &'static str, asked: Type) -> impl Fn(&mut Message) + Send + 'static {
+    move |answer| {
+        if answer.queries[0].query_type() != asked {
+            return;
+        }
+        match how {
+            "forged" => {
+                for record in &mut answer.answers {
+                    match &mut record.data {
+                        RData::TLSA(tlsa) => tlsa.cert_data = vec![9; 32],
+                        RData::MX(mx) => mx.exchange = name("mx.evil.test"),
+                        _ => {}
+                    }
+                }
+            }
+            "stripped" => answer.answers.retain(|record| record.record_type() != Type::RRSIG),
+            "removed" => answer.answers.clear(),
+            "denied without proof" => {
+                answer.answers.clear();
+                answer.metadata.response_code = ResponseCode::NXDomain;
+            }
+            "failing" => {
+                answer.answers.clear();
+                answer.metadata.response_code = ResponseCode::ServFail;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn signed_zones_say_which_certificates_hosts_have() {
+    let root = Arc::new(Root::new());
+    let mut hosts = Hosts::new();
+    let identity = identity(&hosts.ca, "elsewhere.test", false);
+    // Nobody but DNS vouches for it.
+    hosts.host("mx.one.test", Some(server(&identity)), |_| None).await;
+    hosts.host("mx.evil.test", None, |_| None).await;
+    let right = tlsa(3, 1, 1, &identity.chain_pem).data;
+    let zone = |tlsa: Option<Vec<u8>>| -> Zone {
+        let mut zone: Zone = vec![
+            ("one.test", RData::MX(MX::new(10, name("mx.one.test")))),
+            ("mx.one.test", RData::A(A::new(192, 0, 2, 25))),
+            ("mx.evil.test", RData::A(A::new(192, 0, 2, 66))),
+            // A zone of its own, without signatures, whose mail goes to the same host.
+            ("plain.test", RData::NS(NS(name("ns.plain.test")))),
+            ("plain.test", RData::MX(MX::new(10, name("mx.one.test")))),
+            // And one whose host is elsewhere.
+            ("aliased.test", RData::MX(MX::new(10, name("mx.aliased.test")))),
+            ("mx.aliased.test", RData::CNAME(CNAME(name("mx.one.test")))),
+        ];
+        let record = |data| RData::TLSA(TLSA::new(3.into(), 1.into(), 1.into(), data));
+        zone.extend(tlsa.map(|data| ("_25._tcp.mx.one.test", record(data))));
+        zone
+    };
+    let (port, wrong) = (hosts.ports["mx.one.test"], Some(vec![7; 32]));
+    hosts.ports.insert("mx.aliased.test".into(), port);
+    let right = Some(right);
+    for (tlsa, how, at, to, outcome, failure) in [
+        (&right, "", Type::TLSA, "one.test", "delivered", None),
+        (&right, "", Type::TLSA, "aliased.test", "delivered", None),
+        (&wrong, "", Type::TLSA, "one.test", "deferred 4.7.5", Some(TlsFailure::ValidationFailure)),
+        (&wrong, "", Type::TLSA, "aliased.test", "deferred 4.7.5", Some(TlsFailure::ValidationFailure)),
+        (&None, "", Type::TLSA, "one.test", "delivered", None),
+        (&right, "forged", Type::TLSA, "one.test", "deferred 4.4.3", Some(TlsFailure::DnssecInvalid)),
+        (&right, "stripped", Type::TLSA, "one.test", "deferred 4.4.3", Some(TlsFailure::DnssecInvalid)),
+        (&right, "removed", Type::TLSA, "one.test", "deferred 4.4.3", Some(TlsFailure::DnssecInvalid)),
+        (
+            &right,
+            "denied without proof",
+            Type::TLSA,
+            "one.test",
+            "deferred 4.4.3",
+            Some(TlsFailure::DnssecInvalid),
+        ),
+        (&right, "failing", Type::TLSA, "one.test", "deferred 4.4.3", Some(TlsFailure::DnssecInvalid)),
+        (&right, "stripped", Type::A, "one.test", "deferred 4.4.3", Some(TlsFailure::DnssecInvalid)),
+        (&right, "forged", Type::MX, "one.test", "deferred 4.4.3", None),
+        (&right, "stripped", Type::MX, "one.test", "deferred 4.4.3", None),
+        (&right, "removed", Type::MX, "one.test", "deferred 4.4.3", None),
+        // Of a zone without signatures nothing is known: what is forged there goes where it says.
+        (&wrong, "", Type::MX, "plain.test", "delivered", None),
+        (&right, "forged", Type::MX, "plain.test", "delivered", None),
+    ] {
+        let server = name_server(zone(tlsa.clone()), Some(root.clone()), spoiled(how, at)).await;
+        let resolver = DnsResolver::of_servers([server]).with_trusted_key(15, root.public());
+        let envelope = Envelope::new("anna@example.org", [format!("bob@{to}").as_str()]).unwrap();
+        let report = hosts.delivery_over(resolver, Options::new()).deliver(&envelope, MESSAGE).await;
+        assert_eq!(outcomes(&report), [outcome], "{how:?} {at} {to}: {report:?}");
+        assert_eq!(report.tls.iter().find_map(|told| told.failure), failure, "{how:?} {at} {to}: {report:?}");
+        let is_proved = report.tls.iter().any(|told| told.failure.is_none());
+        assert_eq!(is_proved, tlsa == &right && outcome == "delivered" && to != "plain.test");
     }
 }

@@ -1,21 +1,14 @@
 //! The defaults of discovery over loopback sockets: DNS with and without signatures, HTTPS, and servers that are tried.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+mod zone;
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use hickory_resolver::proto::{
-    dnssec::{
-        Algorithm, SigningKey, TBS,
-        crypto::Ed25519SigningKey,
-        rdata::{DNSKEY, DNSSECRData, RRSIG},
-    },
-    op::{Message, MessageType, ResponseCode},
+    op::{Message, ResponseCode},
     rr::{
-        DNSClass, Name, RData, Record, RecordType as Type,
+        Name, RData, Record, RecordType as Type,
         rdata::{A, AAAA, CNAME, MX, SRV, TLSA, TXT},
     },
 };
@@ -29,98 +22,9 @@ use mailwire_transport::{
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, UdpSocket},
+    net::TcpListener,
 };
-
-type Zone = Vec<(&'static str, RData)>;
-
-fn name(text: &str) -> Name {
-    let mut name = Name::from_ascii(text).unwrap();
-    name.set_fqdn(true);
-    name
-}
-
-/// The key of a root that signs all there is.
-struct Root {
-    key: Ed25519SigningKey,
-    dnskey: DNSKEY,
-}
-
-impl Root {
-    fn new() -> Self {
-        let key = Ed25519SigningKey::from_pkcs8(&Ed25519SigningKey::generate_pkcs8().unwrap()).unwrap();
-        let dnskey = DNSKEY::from_key(&key.to_public_key().unwrap());
-        Self { key, dnskey }
-    }
-
-    fn public(&self) -> Vec<u8> {
-        use hickory_resolver::proto::dnssec::PublicKey;
-        self.dnskey.public_key().public_bytes().to_vec()
-    }
-
-    fn sign(&self, records: &[Record]) -> Record {
-        let (name, kind) = (records[0].name(), records[0].record_type());
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as u32;
-        let tag = self.dnskey.calculate_key_tag().unwrap();
-        let signed = |signature| {
-            let labels = name.num_labels();
-            RRSIG::new(
-                kind,
-                Algorithm::ED25519,
-                labels,
-                300,
-                now + 3600,
-                now - 3600,
-                tag,
-                Name::root(),
-                signature,
-            )
-        };
-        let tbs = TBS::from_sig(name, DNSClass::IN, &signed(Vec::new()), records.iter()).unwrap();
-        let signature = signed(self.key.sign(&tbs).unwrap());
-        Record::from_rdata(name.clone(), 300, RData::DNSSEC(DNSSECRData::RRSIG(signature)))
-    }
-}
-
-/// A name server on loopback. `change` can spoil what it says.
-async fn name_server(
-    zone: Zone,
-    root: Option<Arc<Root>>,
-    change: impl Fn(&mut Message) + Send + 'static,
-) -> SocketAddr {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = socket.local_addr().unwrap();
-    tokio::spawn(async move {
-        let mut buffer = [0; 4096];
-        while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
-            let Ok(asked) = Message::from_vec(&buffer[..length]) else { continue };
-            let query = asked.query().unwrap().clone();
-            let mut answer = Message::new();
-            answer.set_id(asked.id()).set_message_type(MessageType::Response).set_recursion_available(true);
-            answer.set_recursion_desired(true).add_query(query.clone());
-            let mut records: Vec<Record> = zone
-                .iter()
-                .filter(|(owner, data)| {
-                    name(owner) == *query.name() && data.record_type() == query.query_type()
-                })
-                .map(|(_, data)| Record::from_rdata(query.name().clone(), 300, data.clone()))
-                .collect();
-            if let (Some(root), Type::DNSKEY) = (&root, query.query_type()) {
-                let key = RData::DNSSEC(DNSSECRData::DNSKEY(root.dnskey.clone()));
-                records = vec![Record::from_rdata(Name::root(), 300, key)];
-            }
-            match (&root, records.is_empty()) {
-                (_, true) => _ = answer.set_response_code(ResponseCode::NXDomain),
-                (Some(root), false) => _ = answer.add_answer(root.sign(&records)),
-                (None, false) => {}
-            }
-            answer.add_answers(records);
-            change(&mut answer);
-            socket.send_to(&answer.to_vec().unwrap(), peer).await.unwrap();
-        }
-    });
-    address
-}
+use zone::{Root, name, name_server};
 
 fn srv(port: u16, target: &str) -> RData {
     RData::SRV(SRV::new(0, 1, port, name(target)))
@@ -175,15 +79,14 @@ async fn an_answer_is_authenticated_if_signatures_prove_it() {
 
     // Another target, no signature, and a root that is not trusted.
     let other = |answer: &mut Message| {
-        for record in answer.answers_mut() {
+        for record in &mut answer.answers {
             if record.record_type() == Type::SRV {
-                record.set_data(srv(993, "imap.evil.test"));
+                record.data = srv(993, "imap.evil.test");
             }
         }
     };
     let forged = name_server(zone(), Some(root.clone()), other).await;
-    let bare =
-        |answer: &mut Message| answer.answers_mut().retain(|record| record.record_type() != Type::RRSIG);
+    let bare = |answer: &mut Message| answer.answers.retain(|record| record.record_type() != Type::RRSIG);
     let stripped = name_server(zone(), Some(root.clone()), bare).await;
     for (server, trusted) in
         [(forged, root.public()), (stripped, root.public()), (signed, Root::new().public())]
@@ -197,18 +100,18 @@ async fn an_answer_is_authenticated_if_signatures_prove_it() {
 async fn answers_that_are_none_are_not_believed() {
     let zone = || vec![("example.test", RData::A(A::new(192, 0, 2, 66)))];
     let other_id = |answer: &mut Message| {
-        answer.set_id(answer.id().wrapping_add(1));
+        answer.metadata.id = answer.metadata.id.wrapping_add(1);
     };
     let failure = |answer: &mut Message| {
-        answer.set_response_code(ResponseCode::ServFail);
+        answer.metadata.response_code = ResponseCode::ServFail;
     };
     let query_of_other = |answer: &mut Message| {
-        answer.queries_mut()[0].set_name(name("other.test"));
+        answer.queries[0].set_name(name("other.test"));
     };
     let alias = |answer: &mut Message| {
         // An alias to itself.
         let to_itself = RData::CNAME(CNAME(name("example.test")));
-        *answer.answers_mut() = vec![Record::from_rdata(name("example.test"), 300, to_itself)];
+        answer.answers = vec![Record::from_rdata(name("example.test"), 300, to_itself)];
     };
     let servers = [
         name_server(zone(), None, other_id).await,

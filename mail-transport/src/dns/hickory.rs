@@ -3,14 +3,12 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use hickory_resolver::{
-    ResolveError, TokioResolver,
-    config::{NameServerConfig, NameServerConfigGroup, ResolverConfig, ResolverOpts},
-    name_server::TokioConnectionProvider,
+    TokioResolver,
+    config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts},
+    net::{DnsError as Refused, NetError, runtime::TokioRuntimeProvider},
     proto::{
-        ProtoErrorKind,
         dnssec::{Algorithm, Proof, PublicKeyBuf, TrustAnchors},
-        rr::{Name, RData, RecordType as Type},
-        xfer::Protocol,
+        rr::{Name, RData, Record as Signed, RecordType as Type},
     },
 };
 
@@ -24,7 +22,7 @@ pub struct DnsResolver {
     config: ResolverConfig,
     options: ResolverOpts,
     anchors: Option<Arc<TrustAnchors>>,
-    resolver: TokioResolver,
+    resolver: Result<TokioResolver, NetError>,
 }
 
 impl DnsResolver {
@@ -43,12 +41,12 @@ impl DnsResolver {
     /// Asks these name servers.
     #[must_use]
     pub fn of_servers(servers: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let mut group = NameServerConfigGroup::new();
-        for server in servers {
-            group.push(NameServerConfig::new(server, Protocol::Udp));
-            group.push(NameServerConfig::new(server, Protocol::Tcp));
-        }
-        Self::with(ResolverConfig::from_parts(None, Vec::new(), group), ResolverOpts::default(), None)
+        let servers = servers.into_iter().map(|server| {
+            let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            connections.iter_mut().for_each(|connection| connection.port = server.port());
+            NameServerConfig::new(server.ip(), true, connections)
+        });
+        Self::with(ResolverConfig::from_name_servers(servers.collect()), ResolverOpts::default(), None)
     }
 
     /// Sets how long each name server is waited for, at each of two attempts: 5 seconds, unless the system's configuration says
@@ -83,7 +81,7 @@ impl DnsResolver {
     }
 
     fn with(config: ResolverConfig, options: ResolverOpts, anchors: Option<Arc<TrustAnchors>>) -> Self {
-        let builder = TokioResolver::builder_with_config(config.clone(), TokioConnectionProvider::default())
+        let builder = TokioResolver::builder_with_config(config.clone(), TokioRuntimeProvider::default())
             .with_options(options.clone());
         let builder = match &anchors {
             Some(anchors) => builder.with_trust_anchor(anchors.clone()),
@@ -99,14 +97,18 @@ impl Resolver for DnsResolver {
         let mut absolute = Name::from_ascii(name).map_err(|error| failed(&error))?;
         // No name is looked for below the domain of this machine.
         absolute.set_fqdn(true);
-        let lookup = match self.resolver.lookup(absolute, of(record_type)).await {
+        let asked = of(record_type);
+        let resolver = self.resolver.as_ref().map_err(|error| failed(error))?;
+        let lookup = match resolver.lookup(absolute.clone(), asked).await {
             Ok(lookup) => lookup,
+            // Where signatures are verified, those that prove it have been.
             Err(error) if error.is_no_records_found() => return Ok(Answer::default()),
             Err(error) => return Err(failed(&error).with_bogus(is_bogus(&error))),
         };
-        let mut authenticated = self.options.validate;
-        for record in lookup.records().iter().filter(|record| !record.record_type().is_dnssec()) {
-            match record.proof() {
+        let chain = chain(lookup.answers(), &absolute, asked);
+        let mut authenticated = self.options.validate && !chain.records.is_empty();
+        for record in chain.aliases.iter().chain(&chain.records) {
+            match record.proof {
                 Proof::Bogus => return Err(failed(&"the signatures are wrong").with_bogus(true)),
                 // Whether there should be signatures cannot be found out: RFC 7672 section 2.1.1.
                 Proof::Indeterminate if self.options.validate => {
@@ -115,12 +117,14 @@ impl Resolver for DnsResolver {
                 proof => authenticated &= proof == Proof::Secure,
             }
         }
-        let asked = of(record_type);
-        let found = || lookup.records().iter().filter(|record| record.record_type() == asked);
-        let owner = found().next().map(|record| host(record.name()).to_ascii_lowercase());
-        let is_alias = |owner: &String| !owner.eq_ignore_ascii_case(name.strip_suffix('.').unwrap_or(name));
-        let records = found().filter_map(|record| read(record.data())).collect();
-        Ok(Answer { records, authenticated, alias_of: owner.filter(is_alias) })
+        // That there is nothing has to be proved, too.
+        if chain.records.is_empty() && self.options.validate {
+            return Err(failed(&"the answer is to another question").with_bogus(true));
+        }
+        let records = chain.records.iter().filter_map(|record| read(&record.data)).collect();
+        let owner = chain.records.first().filter(|_| !chain.aliases.is_empty());
+        let alias_of = owner.map(|record| host(&record.name).to_ascii_lowercase());
+        Ok(Answer { records, authenticated, alias_of })
     }
 
     fn verifies_signatures(&self) -> bool {
@@ -130,13 +134,39 @@ impl Resolver for DnsResolver {
 
 impl fmt::Debug for DnsResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let servers = self.config.name_servers().iter().map(|server| server.socket_addr);
+        let servers = self.config.name_servers().iter().map(|server| server.ip);
         f.debug_tuple("DnsResolver").field(&servers.collect::<Vec<_>>()).finish()
     }
 }
 
-fn is_bogus(error: &ResolveError) -> bool {
-    error.proto().is_some_and(|error| matches!(error.kind(), ProtoErrorKind::Nsec { .. }))
+const fn is_bogus(error: &NetError) -> bool {
+    matches!(error, NetError::Dns(Refused::Nsec { .. } | Refused::DnssecBogus))
+}
+
+/// The records of an answer that are about the question; a name server can put others beside them.
+struct Chain<'a> {
+    /// The aliases that lead from the name to the one that has the records.
+    aliases: Vec<&'a Signed>,
+    records: Vec<&'a Signed>,
+}
+
+fn chain<'a>(answers: &'a [Signed], name: &Name, asked: Type) -> Chain<'a> {
+    let mut found = Chain { aliases: Vec::new(), records: Vec::new() };
+    let mut name = name;
+    // Each record is an alias once at most, so that a circle ends.
+    for _ in 0..=answers.len() {
+        let of_name = || answers.iter().filter(|record| record.name == *name);
+        found.records = of_name().filter(|record| record.record_type() == asked).collect();
+        let alias = of_name().find(|record| record.record_type() == Type::CNAME);
+        match alias.map(|record| (record, &record.data)) {
+            Some((record, RData::CNAME(target))) if found.records.is_empty() => {
+                found.aliases.push(record);
+                name = &target.0;
+            }
+            _ => break,
+        }
+    }
+    found
 }
 
 const fn of(record_type: RecordType) -> Type {
@@ -157,18 +187,16 @@ fn read(data: &RData) -> Option<Record> {
         RData::A(address) => Record::Address(address.0.into()),
         RData::AAAA(address) => Record::Address(address.0.into()),
         RData::CNAME(name) => Record::Cname(host(name)),
-        RData::MX(mx) => Record::Mx(Mx::new(mx.preference(), host(mx.exchange()))),
+        RData::MX(mx) => Record::Mx(Mx::new(mx.preference, host(&mx.exchange))),
         RData::PTR(name) => Record::Ptr(host(name)),
-        RData::SRV(srv) => {
-            Record::Srv(Srv::new(srv.priority(), srv.weight(), srv.port(), host(srv.target())))
-        }
+        RData::SRV(srv) => Record::Srv(Srv::new(srv.priority, srv.weight, srv.port, host(&srv.target))),
         RData::TLSA(tlsa) => Record::Tlsa(Tlsa::new(
-            tlsa.cert_usage().into(),
-            tlsa.selector().into(),
-            tlsa.matching().into(),
-            tlsa.cert_data(),
+            tlsa.cert_usage.into(),
+            tlsa.selector.into(),
+            tlsa.matching.into(),
+            tlsa.cert_data.as_slice(),
         )),
-        RData::TXT(text) => Record::Txt(text.txt_data().concat()),
+        RData::TXT(text) => Record::Txt(text.txt_data.concat()),
         _ => return None,
     })
 }

@@ -144,18 +144,19 @@ impl Hosts {
     }
 
     pub fn delivery(&self, options: Options) -> Delivery<Arc<World>, Arc<World>> {
+        self.delivery_over(self.world.clone(), options)
+    }
+
+    /// Which asks this resolver in place of the world.
+    pub fn delivery_over<R: Resolver>(&self, resolver: R, options: Options) -> Delivery<R, Arc<World>> {
         let (ports, tls) = (self.ports.clone(), self.ca.client_tls().unwrap());
-        Delivery::over(self.world.clone(), self.world.clone()).with_options(options).with_endpoint(
-            move |endpoint| {
-                let Address::Tcp { host, port } = endpoint.address().clone() else { return endpoint };
-                assert_eq!(port, 25);
-                // Who is not there is a port where nobody listens.
-                let port = ports.get(&host).copied().unwrap_or(1);
-                Endpoint::tcp("127.0.0.1", port, endpoint.security())
-                    .with_server_name(host)
-                    .with_tls(tls.clone())
-            },
-        )
+        Delivery::over(resolver, self.world.clone()).with_options(options).with_endpoint(move |endpoint| {
+            let Address::Tcp { host, port } = endpoint.address().clone() else { return endpoint };
+            assert_eq!(port, 25);
+            // Who is not there is a port where nobody listens.
+            let port = ports.get(&host).copied().unwrap_or(1);
+            Endpoint::tcp("127.0.0.1", port, endpoint.security()).with_server_name(host).with_tls(tls.clone())
+        })
     }
 
     pub async fn deliver(&self, to: &[&str]) -> Report {
