@@ -153,6 +153,9 @@ capabilities! {
     /// Mailboxes, messages and threads have identifiers that stay ([RFC
     /// 8474](https://www.rfc-editor.org/rfc/rfc8474)).
     ObjectId = "OBJECTID",
+    /// Identifiers come in one list, accounts' among them, and SELECT takes them
+    /// (draft-ietf-mailmaint-imap-objectid-bis).
+    ObjectIds = "OBJECTID+",
     /// The date on which a message was put into its mailbox is known ([RFC
     /// 8514](https://www.rfc-editor.org/rfc/rfc8514)).
     SaveDate = "SAVEDATE",
@@ -373,7 +376,12 @@ impl Capability {
     pub(crate) const fn is_enabled_freely(&self) -> bool {
         matches!(
             self,
-            Self::CondStore | Self::QResync | Self::Metadata | Self::MetadataServer | Self::Other(_)
+            Self::CondStore
+                | Self::QResync
+                | Self::Metadata
+                | Self::MetadataServer
+                | Self::ObjectIds
+                | Self::Other(_)
         )
     }
 

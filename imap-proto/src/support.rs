@@ -241,8 +241,9 @@ mailwire_core::support_table! {
     4 "ANNOTATE-EXPERIMENT-1" in "RFC 5257": Whole Values
         "annotations of messages; no store keeps them, and SORT by them is carried as it came"
         ["mail-transport/tests/imap_mailboxes.rs::annotations_of_messages"]
-    4 "OBJECTID+" in "draft-ietf-mailmaint-imap-objectid-bis": Nothing Nothing
-        "identifiers of accounts, and SELECT by identifier; a draft that still changes: a server that has it is asked for nothing of it" []
+    4 "OBJECTID+" in "draft-ietf-mailmaint-imap-objectid-bis": Whole Values
+        "identifiers of accounts, and SELECT by identifier; a draft that still changes: the services of mailwire-store do not offer it"
+        ["mail-transport/tests/imap_mailboxes.rs::identifiers_in_one_list", "imap-proto/tests/rules.rs::parts_of_a_command_need_what_brings_them"]
     4 "CONVERT" in "RFC 5259": Nothing Nothing
         "parts in other formats; no server is known that has it" []
     4 "IMAPSIEVE=" in "RFC 6785": Nothing Nothing

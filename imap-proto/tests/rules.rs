@@ -77,7 +77,7 @@ fn what_the_machine_cannot_keep_is_not_enabled() {
 
 /// A part of a command can need an extension, too; a server holds to what it offers likewise.
 #[test]
-fn parts_of_a_search_need_what_brings_them() {
+fn parts_of_a_command_need_what_brings_them() {
     let parts = [
         ("SEARCH RETURN (SAVE) ALL", "SEARCHRES"),
         ("FETCH $ FLAGS", "SEARCHRES"),
@@ -96,11 +96,14 @@ fn parts_of_a_search_need_what_brings_them() {
         ("SEARCH FUZZY BODY x", "SEARCH=FUZZY"),
         ("SEARCH NOT FILTER mine", "FILTERS"),
         ("SEARCH EMAILID M1", "OBJECTID"),
+        ("FETCH 1 OBJECTID", "OBJECTID+"),
+        ("STATUS a (OBJECTID)", "OBJECTID+"),
+        ("SELECT a (OBJECTID (MAILBOXID F1))", "OBJECTID+"),
         ("SEARCH SAVEDSINCE 1-Jan-2026", "SAVEDATE"),
         ("SEARCH UIDAFTER 7", "MESSAGELIMIT"),
     ];
     let all = "IMAP4rev1 UIDPLUS ESEARCH SEARCHRES PARTIAL CONTEXT=SEARCH WITHIN SEARCH=FUZZY FILTERS \
-               OBJECTID SAVEDATE MESSAGELIMIT=1000 MULTISEARCH SORT X-GM-EXT-1";
+               OBJECTID OBJECTID+ SAVEDATE MESSAGELIMIT=1000 MULTISEARCH SORT X-GM-EXT-1";
     for (text, missing) in parts {
         let offered: Vec<&str> = all.split(' ').filter(|name| !name.starts_with(missing)).collect();
         let refused = selected(&offered.join(" ")).send(command(text)).unwrap_err();

@@ -10,7 +10,7 @@ use mailwire_transport::{
         Capability, Client, Config, FetchAtt, SearchKey, UidSet,
         client::AppendOptions,
         proto::{
-            command::{AString, Select, Store, StoreAction},
+            command::{AString, Select, StatusAtt, Store, StoreAction},
             extensions::{
                 annotate::{
                     AnnotationAttribute, AnnotationName, AnnotationPattern, AnnotationScope, EntryAtts,
@@ -18,9 +18,11 @@ use mailwire_transport::{
                 },
                 condstore::QResync,
                 gmail::GmailLabel,
+                object_ids::ObjectIds,
             },
+            response::StatusAttVal,
             sync::{Change, SyncOptions, SyncState},
-            types::{Flag, MailboxName, ModSeq, UidValidity},
+            types::{Flag, MailboxName, ModSeq, ObjectId, UidValidity},
         },
     },
     sasl::Credentials,
@@ -139,6 +141,42 @@ async fn annotations_of_messages() -> Result<()> {
     assert!(messages.next().await?.is_none());
     let key = SearchAnnotation::new(AnnotationPattern::new("/comment")?, AnnotationScope::Both, "c");
     assert_eq!(client.uid_search([SearchKey::Annotation(key.into())]).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn identifiers_in_one_list() -> Result<()> {
+    let answers = &[
+        ("ENABLE OBJECTID+", "* ENABLED OBJECTID+\nTAG OK done"),
+        ("CREATE Reports", "TAG OK [OBJECTID (MAILBOXID F7 ACCOUNTID Aa)] done"),
+        (
+            "SELECT Old (OBJECTID (MAILBOXID F7))",
+            "* 2 EXISTS\n* OK [OBJECTID (MAILBOXID F7 ACCOUNTID Aa BLOB (x (y)) SHARE \"s t\")] ids\nTAG OK [READ-WRITE] done",
+        ),
+        (
+            "STATUS Reports (OBJECTID)",
+            "* STATUS Reports (OBJECTID (MAILBOXID F7 ACCOUNTID a.b))\nTAG OK done",
+        ),
+        ("UID FETCH 7 OBJECTID", "* 1 FETCH (UID 7 OBJECTID (EMAILID M1 THREADID T2))\nTAG OK done"),
+    ];
+    let mut client = client("ENABLE OBJECTID+", answers, Config::anonymous()).await?;
+    assert_eq!(client.enable([Capability::ObjectIds]).await?, [Capability::ObjectIds]);
+    let id = |text| ObjectId::new(text).unwrap();
+    assert_eq!(client.create("Reports").await?, Some(id("F7").into()));
+    let by_id = ObjectIds::new().with_mailbox(id("F7"));
+    // Whatever it is called now. Names of identifiers that are not known are skipped, with any value.
+    let selected = client.select_with(Select::new(MailboxName::new("Old")?).with_object_ids(by_id)).await?;
+    let both = ObjectIds::new().with_mailbox(id("F7")).with_account(id("Aa"));
+    assert_eq!(selected.object_ids.as_deref(), Some(&both));
+    // What is no identifier is left out.
+    let status = client.status("Reports", [StatusAtt::ObjectIds]).await?;
+    let told = StatusAttVal::ObjectIds(Box::new(ObjectIds::new().with_mailbox(id("F7"))));
+    assert_eq!(status.items, [told]);
+    let mut messages = client.uid_fetch("7".parse::<UidSet>().unwrap(), [FetchAtt::ObjectIds]).await?;
+    let message = messages.next().await?.unwrap();
+    let both = ObjectIds::new().with_email(id("M1")).with_thread(id("T2"));
+    assert_eq!(message.object_ids(), Some(&both));
+    assert!(messages.next().await?.is_none());
     Ok(())
 }
 

@@ -165,7 +165,8 @@ fn other(u: &mut Unstructured<'_>) -> Result<OtherItem> {
 }
 
 fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchAtt> {
-    Ok(match u.int_in_range(0..=23)? {
+    Ok(match u.int_in_range(0..=24)? {
+        24 => FetchAtt::ObjectIds,
         23 => FetchAtt::Annotation(Box::new(u.arbitrary()?)),
         20 => FetchAtt::GmailLabels,
         21 => FetchAtt::GmailMessageId,
@@ -319,7 +320,10 @@ fn search(u: &mut Unstructured<'_>) -> Result<Search> {
 }
 
 fn select(u: &mut Unstructured<'_>) -> Result<Select> {
-    let select = Select::new(mailbox(u)?).with_condstore(u.arbitrary()?).with_annotate(u.ratio(1, 4)?);
+    let mut select = Select::new(mailbox(u)?).with_condstore(u.arbitrary()?).with_annotate(u.ratio(1, 4)?);
+    if u.ratio(1, 4)? {
+        select = select.with_object_ids(u.arbitrary()?);
+    }
     Ok(match maybe(u, |u| u.arbitrary())? {
         Some(known) => select.with_qresync(known),
         None => select,
@@ -348,7 +352,8 @@ fn sort(u: &mut Unstructured<'_>) -> Result<Sort> {
 
 fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusAtt>> {
     some(u, |u| {
-        Ok(match u.int_in_range(0..=11)? {
+        Ok(match u.int_in_range(0..=12)? {
+            12 => StatusAtt::ObjectIds,
             11 => StatusAtt::DeletedStorage,
             0 => StatusAtt::Messages,
             1 => StatusAtt::Recent,

@@ -11,6 +11,7 @@ use crate::{
     extensions::{
         annotate,
         condstore::{self, QResync},
+        object_ids::{ObjectIds, needs_object_ids},
         quota::ResourceName,
     },
     types::{Atom, MailboxAttribute, MailboxName, Reader},
@@ -42,6 +43,9 @@ pub struct Select {
     /// `ANNOTATE`: the server is to tell changes of annotations
     /// ([RFC 5257 section 4.2](https://www.rfc-editor.org/rfc/rfc5257#section-4.2)).
     pub annotate: bool,
+    /// `OBJECTID`: the server is to tell the mailbox's identifiers, and to open the mailbox that has those given here,
+    /// whatever its name ([`ObjectIds`]).
+    pub object_ids: Option<Box<ObjectIds>>,
 }
 
 /// `CREATE` (RFC 9051 section 6.3.4).
@@ -98,6 +102,9 @@ pub enum StatusAtt {
     AppendLimit,
     /// `MAILBOXID`: what identifies the mailbox for good ([RFC 8474](https://www.rfc-editor.org/rfc/rfc8474)).
     MailboxId,
+    /// `OBJECTID`: what identifies the mailbox and its account
+    /// ([draft-ietf-mailmaint-imap-objectid-bis](https://datatracker.ietf.org/doc/draft-ietf-mailmaint-imap-objectid-bis/)).
+    ObjectIds,
     /// The name of another item.
     Other(Atom),
 }
@@ -210,7 +217,7 @@ impl Select {
     /// Opens a mailbox.
     #[must_use]
     pub const fn new(mailbox: MailboxName) -> Self {
-        Self { mailbox, condstore: false, qresync: None, annotate: false }
+        Self { mailbox, condstore: false, qresync: None, annotate: false, object_ids: None }
     }
 
     /// What a server must have for the options.
@@ -220,7 +227,10 @@ impl Select {
             (None, true) => Some(condstore::needs_condstore()),
             (None, false) => None,
         };
-        condstore.into_iter().chain(self.annotate.then(annotate::needs_annotate))
+        condstore
+            .into_iter()
+            .chain(self.annotate.then(annotate::needs_annotate))
+            .chain(self.object_ids.as_ref().map(|_| needs_object_ids()))
     }
 
     /// ```text
@@ -238,7 +248,7 @@ impl Select {
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.mailbox(&self.mailbox);
-        if self.condstore || self.qresync.is_some() || self.annotate {
+        if self.condstore || self.qresync.is_some() || self.annotate || self.object_ids.is_some() {
             self.write_parameters(e);
         }
     }
@@ -250,6 +260,7 @@ setters!(const Select {
 });
 
 setters!(Select {
+    with_object_ids(object_ids: some boxed ObjectIds),
     with_qresync(qresync: some boxed QResync),
 });
 
@@ -268,6 +279,7 @@ impl StatusAtt {
             Self::Size => Need::of(&Capability::StatusSize).or_rev2(),
             Self::AppendLimit => Need::of(&Capability::AppendLimit(None)),
             Self::MailboxId => Need::of(&Capability::ObjectId),
+            Self::ObjectIds => needs_object_ids(),
             _ => return None,
         })
     }
@@ -296,6 +308,7 @@ impl StatusAtt {
                 Some(Item::Size) => Self::Size,
                 Some(Item::AppendLimit) => Self::AppendLimit,
                 Some(Item::MailboxId) => Self::MailboxId,
+                Some(Item::ObjectIds) => Self::ObjectIds,
                 None => Self::Other(name),
             });
             Ok(())
@@ -330,5 +343,6 @@ keywords! {
         Size = "SIZE",
         AppendLimit = "APPENDLIMIT",
         MailboxId = "MAILBOXID",
+        ObjectIds = "OBJECTID",
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     command::{
         Command, Fetch, FetchAtt, FetchAtts, ListReturnOpt, Need, SearchKey, Select, Since, StatusAtt, Writer,
     },
+    extensions::object_ids::ObjectIds,
     types::{
         Flag, KnownSet, KnownUids, ModSeq, Reader, SeqNumber, SetMember, Uid, UidValidity, chars, read_nz,
     },
@@ -301,6 +302,15 @@ impl Select {
             match Parameter::of(r.take_class(chars::ATOM)) {
                 Some(Parameter::Annotate) => self.annotate = true,
                 Some(Parameter::CondStore) => self.condstore = true,
+                Some(Parameter::ObjectIds) => {
+                    let ids = if r.rest().starts_with(b" (") {
+                        r.skip(1);
+                        ObjectIds::read(r)?
+                    } else {
+                        ObjectIds::new()
+                    };
+                    self.object_ids = Some(Box::new(ids));
+                }
                 Some(Parameter::QResync) if self.qresync.is_none() => {
                     self.qresync = Some(Box::new(QResync::read(r)?));
                 }
@@ -312,7 +322,7 @@ impl Select {
             }
             Ok(())
         })?;
-        if self.condstore || self.qresync.is_some() || self.annotate {
+        if self.condstore || self.qresync.is_some() || self.annotate || self.object_ids.is_some() {
             Ok(())
         } else {
             Err(ParseError::new(start, "an empty list of parameters"))
@@ -334,13 +344,27 @@ impl Select {
             e.put(b"QRESYNC (");
             qresync.write(e);
             e.put(b")");
+            before = b" ";
+        }
+        if let Some(ids) = &self.object_ids {
+            e.put(before);
+            e.put(b"OBJECTID");
+            if !ids.is_empty() {
+                e.put(b" ");
+                ids.write(e.out);
+            }
         }
         e.put(b")");
     }
 }
 
 keywords! {
-    enum Parameter { Annotate = "ANNOTATE", CondStore = "CONDSTORE", QResync = "QRESYNC" }
+    enum Parameter {
+        Annotate = "ANNOTATE",
+        CondStore = "CONDSTORE",
+        ObjectIds = "OBJECTID",
+        QResync = "QRESYNC",
+    }
 }
 
 impl QResync {

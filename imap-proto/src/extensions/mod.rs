@@ -19,6 +19,7 @@ pub mod metadata;
 pub mod multisearch;
 pub mod namespace;
 pub mod notify;
+pub mod object_ids;
 pub mod quota;
 pub mod uid_batches;
 pub mod urlauth;

@@ -91,7 +91,8 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Vec<Capability>> {
 }
 
 fn code(u: &mut Unstructured<'_>) -> Result<Code> {
-    Ok(match u.int_in_range(0..=28)? {
+    Ok(match u.int_in_range(0..=29)? {
+        29 => Code::ObjectIds(Box::new(u.arbitrary()?)),
         27 => Code::Annotate(u.arbitrary()?),
         28 => Code::Annotations(u.arbitrary()?),
         0 => Code::Alert,
@@ -248,7 +249,8 @@ fn object_id(u: &mut Unstructured<'_>) -> Result<ImapString> {
 }
 
 fn fetch_item(u: &mut Unstructured<'_>) -> Result<MsgAtt> {
-    Ok(match u.int_in_range(0..=23)? {
+    Ok(match u.int_in_range(0..=24)? {
+        24 => MsgAtt::ObjectIds(Box::new(u.arbitrary()?)),
         23 => MsgAtt::Annotation(Box::new(u.arbitrary()?)),
         21 => MsgAtt::Snippet(nstring(u)?),
         0 => MsgAtt::Uid(u.arbitrary()?),
@@ -317,7 +319,8 @@ fn list(u: &mut Unstructured<'_>) -> Result<ListData> {
 }
 
 fn status_item(u: &mut Unstructured<'_>) -> Result<StatusAttVal> {
-    Ok(match u.int_in_range(0..=11)? {
+    Ok(match u.int_in_range(0..=12)? {
+        11 => StatusAttVal::ObjectIds(Box::new(u.arbitrary()?)),
         0 => StatusAttVal::Messages(u.arbitrary()?),
         1 => StatusAttVal::Recent(u.arbitrary()?),
         2 => StatusAttVal::UidNext(Some(from_one(u)?)),

@@ -1,6 +1,6 @@
 //! LIST and STATUS: what there is beside the selected mailbox.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::num::NonZeroU32;
 
 use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text, setters};
@@ -8,6 +8,7 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text, setters};
 use super::code::plain;
 use crate::{
     deviation,
+    extensions::object_ids::ObjectIds,
     types::{
         Atom, ImapString, MailboxAttributes, MailboxName, ModSeq, RawValue, Reader, Uid, UidValidity, chars,
         eat_nil, read_astring, read_count, read_delimiter, read_known_count, skip_value, write_astring,
@@ -276,6 +277,8 @@ pub enum StatusAttVal {
     AppendLimit(Option<u64>),
     /// `MAILBOXID` (RFC 8474).
     MailboxId(ImapString),
+    /// `OBJECTID`: of the mailbox and its account (draft-ietf-mailmaint-imap-objectid-bis).
+    ObjectIds(Box<ObjectIds>),
     /// Another.
     Other {
         /// Its name.
@@ -459,6 +462,7 @@ impl StatusAttVal {
             11 if is("APPENDLIMIT") => {
                 Self::AppendLimit(if eat_nil(r) { None } else { Some(read_known_count(r)?) })
             }
+            8 if is("OBJECTID") => Self::ObjectIds(Box::new(ObjectIds::read(r)?)),
             9 if is("MAILBOXID") => {
                 let list = r.eat(b'(');
                 if !list {
@@ -490,6 +494,11 @@ impl StatusAttVal {
             Self::AppendLimit(Some(number)) => (b"APPENDLIMIT ", *number),
             Self::AppendLimit(None) => {
                 out.extend_from_slice(b"APPENDLIMIT NIL");
+                return;
+            }
+            Self::ObjectIds(ids) => {
+                out.extend_from_slice(b"OBJECTID ");
+                ids.write(out);
                 return;
             }
             Self::MailboxId(id) => {

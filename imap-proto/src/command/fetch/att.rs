@@ -11,6 +11,7 @@ use crate::{
     extensions::{
         annotate::{self, FetchAnnotations},
         condstore,
+        object_ids::needs_object_ids,
     },
     types::{Atom, Partial, Reader, Section, Value, chars, read_section_binary, write_section_binary},
 };
@@ -69,6 +70,9 @@ pub enum FetchAtt {
     EmailId,
     /// `THREADID`: what identifies the thread that it belongs to (RFC 8474).
     ThreadId,
+    /// `OBJECTID`: both in one list
+    /// ([draft-ietf-mailmaint-imap-objectid-bis](https://datatracker.ietf.org/doc/draft-ietf-mailmaint-imap-objectid-bis/)).
+    ObjectIds,
     /// `SAVEDATE`: when it was put into the mailbox ([RFC 8514](https://www.rfc-editor.org/rfc/rfc8514)).
     SaveDate,
     /// `PREVIEW`: its first words ([RFC 8970](https://www.rfc-editor.org/rfc/rfc8970)).
@@ -122,6 +126,7 @@ impl FetchAtt {
             Some(Att::Emailid) => Self::EmailId,
             Some(Att::Threadid) => Self::ThreadId,
             Some(Att::Savedate) => Self::SaveDate,
+            Some(Att::Objectid) => Self::ObjectIds,
             Some(Att::GmailLabels) => Self::GmailLabels,
             Some(Att::GmailMessageId) => Self::GmailMessageId,
             Some(Att::GmailThreadId) => Self::GmailThreadId,
@@ -204,6 +209,7 @@ impl FetchAtt {
             Self::Binary { .. } | Self::BinarySize { .. } => Need::of(&Capability::Binary).or_rev2(),
             Self::EmailId | Self::ThreadId => Need::of(&Capability::ObjectId),
             Self::SaveDate => Need::of(&Capability::SaveDate),
+            Self::ObjectIds => needs_object_ids(),
             Self::Annotation(_) => annotate::needs_annotate(),
             Self::GmailLabels | Self::GmailMessageId | Self::GmailThreadId => {
                 Need::of(&Capability::GmailExtensions)
@@ -249,6 +255,7 @@ impl FetchAtt {
             Self::EmailId => e.put(b"EMAILID"),
             Self::ThreadId => e.put(b"THREADID"),
             Self::SaveDate => e.put(b"SAVEDATE"),
+            Self::ObjectIds => e.put(b"OBJECTID"),
             Self::Preview(mods) => {
                 e.put(b"PREVIEW");
                 mods.write(e);
@@ -307,6 +314,7 @@ keywords! {
         Rfc822Size = "RFC822.SIZE",
         Rfc822Text = "RFC822.TEXT",
         Savedate = "SAVEDATE",
+        Objectid = "OBJECTID",
         Snippet = "SNIPPET",
         Threadid = "THREADID",
         GmailLabels = "X-GM-LABELS",

@@ -15,6 +15,7 @@ use crate::{
         annotate::{AnnotateCode, AnnotationSupport},
         inprogress::Progress,
         metadata::MetadataCode,
+        object_ids::ObjectIds,
         urlauth::UrlMechanism,
     },
     types::{
@@ -109,6 +110,9 @@ macro_rules! codes {
             WebAlert(ImapString),
             /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
             MailboxId(ImapString),
+            /// `OBJECTID`: what the mailbox and its account are called for good
+            /// (draft-ietf-mailmaint-imap-objectid-bis).
+            ObjectIds(Box<ObjectIds>),
             /// `INPROGRESS`: a command takes its time
             /// ([RFC 9585](https://www.rfc-editor.org/rfc/rfc9585)). `None`: nothing more is told. Only in an
             /// untagged OK.

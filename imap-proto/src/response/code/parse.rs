@@ -13,6 +13,7 @@ use crate::{
         context::read_tag,
         inprogress::Progress,
         metadata::MetadataCode,
+        object_ids::ObjectIds,
         urlauth::UrlMechanism,
     },
     types::{
@@ -165,6 +166,10 @@ impl Code {
             8 if is("MODIFIED") => {
                 r.space()?;
                 Self::Modified(KnownNumbers::read(r)?)
+            }
+            8 if is("OBJECTID") => {
+                r.space()?;
+                Self::ObjectIds(Box::new(ObjectIds::read(r)?))
             }
             9 if is("MAILBOXID") => {
                 r.space()?;

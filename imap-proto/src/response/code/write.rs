@@ -112,6 +112,10 @@ impl Code {
                 out.extend_from_slice(b"WEBALERT ");
                 write_bad_url(out, url.as_bytes());
             }
+            Self::ObjectIds(ids) => {
+                out.extend_from_slice(b"OBJECTID ");
+                ids.write(out);
+            }
             Self::MailboxId(id) => {
                 out.extend_from_slice(b"MAILBOXID (");
                 write_word(out, id);

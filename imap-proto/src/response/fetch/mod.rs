@@ -9,7 +9,7 @@ use mailwire_core::{Output, Text, setters};
 
 use super::write::{Detached, StreamedLiteral};
 use crate::{
-    extensions::{annotate::AnnotationData, gmail::GmailLabel},
+    extensions::{annotate::AnnotationData, gmail::GmailLabel, object_ids::ObjectIds},
     literal::Announcement,
     types::{
         BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, SeqNumber,
@@ -72,6 +72,8 @@ pub enum MsgAtt {
     EmailId(ImapString),
     /// `THREADID` (RFC 8474).
     ThreadId(Option<ImapString>),
+    /// `OBJECTID`: of the message and its thread (draft-ietf-mailmaint-imap-objectid-bis).
+    ObjectIds(Box<ObjectIds>),
     /// `SAVEDATE` (RFC 8514).
     SaveDate(Option<DateTime>),
     /// `PREVIEW`: the message's first words; empty if it has none to show, `None` if they are not at hand
@@ -233,6 +235,10 @@ impl MsgAtt {
             Self::ThreadId(Some(id)) => {
                 out.extend_from_slice(b"THREADID (");
                 write_object_id(out, id);
+            }
+            Self::ObjectIds(ids) => {
+                out.extend_from_slice(b"OBJECTID ");
+                ids.write(out);
             }
             Self::SaveDate(None) => out.extend_from_slice(b"SAVEDATE NIL"),
             Self::SaveDate(Some(date)) => {

@@ -7,7 +7,7 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind};
 use super::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData};
 use crate::{
     deviation,
-    extensions::{annotate::AnnotationData, gmail::GmailLabel},
+    extensions::{annotate::AnnotationData, gmail::GmailLabel, object_ids::ObjectIds},
     types::{
         BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, ShortList,
         Uid, chars, eat_nil, read_astring, read_data, read_known_count, read_mod_seq, read_nstring, read_nz,
@@ -167,6 +167,10 @@ impl MsgAtt {
             8 if is("THREADID") => {
                 r.space()?;
                 items.push(Self::ThreadId(read_object_id(r)?));
+            }
+            8 if is("OBJECTID") => {
+                r.space()?;
+                items.push(Self::ObjectIds(Box::new(ObjectIds::read(r)?)));
             }
             8 if is("SAVEDATE") => {
                 r.space()?;

@@ -10,6 +10,7 @@ use mailwire_imap::{
     extensions::{
         annotate::{AnnotationData, EntryAtts},
         gmail::GmailLabel,
+        object_ids::ObjectIds,
     },
     response::{self, MsgAtt, Untagged},
     types::{BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, Section, SeqNumber, Uid},
@@ -117,6 +118,13 @@ impl FetchedMessage {
     #[must_use]
     pub fn thread_id(&self) -> Option<&ImapString> {
         self.find(|item| if let MsgAtt::ThreadId(id) = item { id.as_ref() } else { None })
+    }
+
+    /// Returns what identifies the message and its thread, where OBJECTID+ was used
+    /// ([draft-ietf-mailmaint-imap-objectid-bis](https://datatracker.ietf.org/doc/draft-ietf-mailmaint-imap-objectid-bis/)).
+    #[must_use]
+    pub fn object_ids(&self) -> Option<&ObjectIds> {
+        self.find(|item| if let MsgAtt::ObjectIds(ids) = item { Some(&**ids) } else { None })
     }
 
     /// Returns when it was put into the mailbox ([RFC 8514](https://www.rfc-editor.org/rfc/rfc8514)).

@@ -198,6 +198,7 @@ impl Client {
         let reply = self.run(Command::Create(create), |data| Ok(Some(data))).await?;
         Ok(match reply.code {
             Some(Code::MailboxId(id)) => Some(id),
+            Some(Code::ObjectIds(ids)) => ids.mailbox.map(ImapString::from),
             _ => None,
         })
     }

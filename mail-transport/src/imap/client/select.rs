@@ -2,6 +2,7 @@
 
 use mailwire_imap::{
     command::{Command, Select},
+    extensions::object_ids::ObjectIds,
     response::{Code, Reply, ReplyKind, Untagged},
     types::{FlagSet, ImapString, MailboxName, ModSeq, PermanentFlags, SeqNumber, Uid, UidValidity},
 };
@@ -41,6 +42,8 @@ pub struct Selected {
     pub changed: Vec<FetchedMessage>,
     /// The identifier of the mailbox, which it keeps when it is renamed ([RFC 8474 section 4](https://www.rfc-editor.org/rfc/rfc8474#section-4)).
     pub mailbox_id: Option<ImapString>,
+    /// The identifiers of the mailbox and its account, if they were asked for ([`Select::with_object_ids`]).
+    pub object_ids: Option<Box<ObjectIds>>,
     /// The name of the mailbox as the server has it, if it says so (IMAP4rev2).
     pub name: Option<MailboxName>,
 }
@@ -83,6 +86,7 @@ impl Selected {
             Code::HighestModSeq(value) => self.highest_mod_seq = value,
             Code::NoModSeq => self.highest_mod_seq = None,
             Code::MailboxId(id) => self.mailbox_id = Some(id),
+            Code::ObjectIds(ids) => self.object_ids = Some(ids),
             Code::UidNotSticky => self.uid_not_sticky = true,
             Code::ReadOnly => self.read_only = true,
             Code::ReadWrite => self.read_only = false,
