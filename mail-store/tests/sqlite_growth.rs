@@ -1,6 +1,8 @@
 //! How the cost of a store in a file grows with a mailbox: prints a table.
 //!
-//! `cargo test --release -p mailwire-store --test sqlite_growth -- --ignored --nocapture`
+//! `cargo test --release -p mailwire-store --test sqlite_growth -- --ignored --nocapture`, up to as many messages as
+//! `MAILWIRE_GROWTH` says: 1,000,000 otherwise, which takes minutes. `.ci/run long` goes up to 100,000, and
+//! `benches/growth.py` draws what is printed.
 #![cfg(feature = "sqlite")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -13,8 +15,8 @@ use mailwire_imap::{
     types::{Flag, Uid},
 };
 use mailwire_store::{
-    AccountId, BodyWriter as _, Cursor, FlagChange, How, MailboxId, MailboxPath, Store as _, Target, Uids,
-    Which,
+    AccountId, BodyWriter as _, Cursor, FlagChange, How, MAX_COPIED, MailboxId, MailboxPath, Store as _,
+    Target, Uids, Which,
     sqlite::{Config, SqliteStore},
 };
 
@@ -57,13 +59,16 @@ async fn median(mut act: impl AsyncFnMut(u32)) -> u128 {
 #[tokio::test]
 #[ignore = "it measures, and takes its time"]
 async fn what_mailboxes_of_many_messages_cost() {
+    let most = std::env::var("MAILWIRE_GROWTH").map_or(1_000_000, |most| most.parse().unwrap());
     println!(
         "| messages | SELECT | QRESYNC, 10 changes | feed, 10 changes | delivery | flag of one | EXPUNGE of one |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
-    for count in [1000_u32, 10_000, 100_000] {
+    let counts = [1000_u32, 10_000, 100_000, 1_000_000];
+    for count in counts.into_iter().filter(|count| *count <= most) {
         let folder = file::Folder::new();
-        let store = SqliteStore::open(folder.path("mail.db"), Config::new()).unwrap();
+        let config = Config::new().with_messages(u64::MAX);
+        let store = SqliteStore::open(folder.path("mail.db"), config).unwrap();
         let ada = store.add_user("ada", "secret").await.unwrap();
         let inbox = store.mailbox(ada, &MailboxPath::inbox()).await.unwrap().id;
         let world = World { store, ada, inbox };
@@ -71,7 +76,7 @@ async fn what_mailboxes_of_many_messages_cost() {
         world.deliver().await;
         let mut there = 1;
         while there < count {
-            let more = there.min(count - there);
+            let more = there.min(count - there).min(MAX_COPIED);
             world.store.copy(inbox, &Uids::below(uid(more + 1)), inbox, How::Copy).await.unwrap();
             there += more;
         }
@@ -85,6 +90,8 @@ async fn what_mailboxes_of_many_messages_cost() {
         }
         world.flag(uid(count - 5), Flag::Answered).await;
         let since = Cursor::since(before.mod_seq());
+        let changes = world.store.open(inbox, Some(since)).await.unwrap().changes.unwrap();
+        assert_eq!((changes.flags.len(), changes.vanished.len()), (7, 3), "of {count}: {changes:?}");
         let resync = median(async |_| drop(world.store.open(inbox, Some(since)).await.unwrap())).await;
         let feed = median(async |_| drop(world.store.changes(inbox, before, 100).await.unwrap())).await;
         let deliver = median(async |_| world.deliver().await).await;

@@ -2,11 +2,12 @@
 //! no number comes again.
 //!
 //! The process is this test itself, which does nothing but to be killed where `MAILWIRE_KILLED` names a file.
-//! `.ci/run kills` kills it 200 times.
+//! `.ci/run kills` kills it 200 times. In `served` the same is done to a server over a store.
 #![cfg(all(feature = "sqlite", unix))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod file;
+mod served;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
