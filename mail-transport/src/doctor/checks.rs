@@ -31,9 +31,15 @@ macro_rules! checks {
     };
 }
 
-/// What follows from what: where the first of these names is told of a host or domain, the second is not, for the cause is told
-/// already.
-pub(super) const FOLLOWS: &[(&str, &str)] = &[];
+/// What follows from what: where the first of these names is told of a server, or of its host, the second is not, for the cause
+/// is told already.
+pub(super) const FOLLOWS: &[(&str, &str)] = &[
+    // Who takes mail without TLS takes passwords without, too.
+    ("starttls-missing", "password-in-clear"),
+    ("starttls-stripped", "password-in-clear"),
+    ("starttls-refused", "password-in-clear"),
+    ("tls-old-only", "tls-old"),
+];
 
 /// Checks that connect to servers, and of discovery.
 pub mod servers {
@@ -47,6 +53,46 @@ pub mod servers {
             SETTINGS_GUESSED = "settings-guessed", Discovery, Warning, "nobody tells of the servers; they were guessed";
             SETTINGS_DOUBTFUL = "settings-doubtful", Discovery, Warning, "nothing proves that the server found is the domain's";
             SETTINGS_CONTRADICT = "settings-contradict", Discovery, Warning, "two sources tell different servers";
+            HOST_UNKNOWN = "host-unknown", Ports, Error, "the host has no address";
+            ADDRESS_SILENT = "address-silent", Ports, Warning, "one address of several does not answer";
+            PORT_OPEN = "port-open", Ports, Good, "the right protocol is spoken there";
+            PORT_CLOSED = "port-closed", Ports, Error, "nobody listens";
+            PORT_DROPPED = "port-dropped", Ports, Error, "a firewall drops what is sent there";
+            PORT_UNREACHABLE = "port-unreachable", Ports, Error, "the connection fails in another way";
+            PORT_UNUSED = "port-unused", Ports, Note, "ports that nobody tells of, and that are closed";
+            GREETING_NONE = "greeting-none", Ports, Error, "the server says nothing";
+            GREETING_REFUSES = "greeting-refuses", Ports, Error, "the server greets with a refusal";
+            PROTOCOL_WRONG = "protocol-wrong", Ports, Error, "another protocol is spoken there";
+            STARTTLS_MISSING = "starttls-missing", Tls, Error, "TLS is not offered";
+            STARTTLS_STRIPPED = "starttls-stripped", Tls, Error, "something on the way overwrites the offer of TLS";
+            STARTTLS_REFUSED = "starttls-refused", Tls, Error, "TLS is offered and refused";
+            TLS_NOT_SPOKEN = "tls-not-spoken", Tls, Error, "a port for TLS where none is spoken";
+            TLS_FAILS = "tls-fails", Tls, Error, "the handshake fails";
+            TLS_OLD_ONLY = "tls-old-only", Tls, Error, "nothing newer than TLS 1.1 is spoken";
+            TLS_OLD = "tls-old", Tls, Warning, "TLS 1.0 or 1.1 is still taken";
+            TLS_VERSIONS = "tls-versions", Tls, Good, "the versions and ciphers that are spoken";
+            CIPHERS_BROKEN = "ciphers-broken", Tls, Warning, "a broken cipher is taken";
+            CERTIFICATE_GOOD = "certificate-good", Tls, Good, "the certificate is verified";
+            CERTIFICATE_UNREADABLE = "certificate-unreadable", Tls, Error, "the certificate is none";
+            CERTIFICATE_EXPIRED = "certificate-expired", Tls, Error, "the certificate, or its authority's, has expired";
+            CERTIFICATE_NOT_YET = "certificate-not-yet", Tls, Error, "the certificate is not valid yet";
+            CERTIFICATE_EXPIRES_SOON = "certificate-expires-soon", Tls, Warning, "the certificate will expire";
+            CERTIFICATE_WEAK = "certificate-weak", Tls, Error, "a key or signature that can be broken";
+            CERTIFICATE_NAME = "certificate-name", Tls, Error, "the certificate is for another name";
+            CERTIFICATE_SELF_SIGNED = "certificate-self-signed", Tls, Error, "the certificate is signed by itself";
+            CERTIFICATE_CHAIN = "certificate-chain", Tls, Error, "the certificate of an authority is not sent";
+            CERTIFICATE_UNTRUSTED = "certificate-untrusted", Tls, Error, "the authority is not trusted";
+            CERTIFICATE_REVOKED = "certificate-revoked", Tls, Error, "the authority has revoked the certificate";
+            CERTIFICATE_UNVERIFIED = "certificate-unverified", Tls, Error, "the certificate cannot be verified for another reason";
+            STAPLE_MISSING = "staple-missing", Tls, Warning, "must-staple, and nothing is stapled";
+            STAPLE_USELESS = "staple-useless", Tls, Warning, "the stapled OCSP response is of no use";
+            PASSWORD_IN_CLEAR = "password-in-clear", Login, Error, "passwords are taken without TLS";
+            LOGIN_NOT_OFFERED = "login-not-offered", Login, Error, "no way to log in";
+            MECHANISMS = "mechanisms", Login, Good, "the ways to log in";
+            AUTH_BETWEEN_SERVERS = "auth-between-servers", Login, Note, "one can log in where other servers deliver";
+            CAPABILITIES_NONE = "capabilities-none", Capabilities, Error, "the server does not tell what it offers";
+            CAPABILITIES_MISSING = "capabilities-missing", Capabilities, Warning, "something of use is not offered";
+            PROTOCOL_OLD = "protocol-old", Capabilities, Error, "IMAP before IMAP4rev1";
             DNS_FAILS = "dns-fails", Records, Error, "name servers do not answer, or what they answer cannot be used";
         }
     }

@@ -32,10 +32,14 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
         }
         let shape = self.shape.clone();
         let probe = Connect::new().with_endpoint(move |endpoint| shape(endpoint));
-        // Each server is looked at below, with more care than discovery has.
+        let discovery = Discovery::over(&self.resolver, &self.http, probe);
+        // Each server is connected to later, with more care than discovery has; only guesses have to be tried at once.
         let options = self.options.discovery.clone();
-        let discovery = Discovery::over(&self.resolver, &self.http, probe).with_options(options);
-        let discovered = discovery.discover(&subject.address).await?;
+        let told = discovery.clone().with_options(options.clone().with_tries(false));
+        let mut discovered = told.discover(&subject.address).await?;
+        if discovered.incoming().next().is_none() || discovered.submission().next().is_none() {
+            discovered = discovery.with_options(options).discover(&subject.address).await?;
+        }
         findings.extend(judged(subject, &discovered));
         let used = discovered.incoming().take(SERVERS).chain(discovered.submission().take(SERVERS));
         Ok(used.map(Server::from).collect())

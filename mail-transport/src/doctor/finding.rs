@@ -206,16 +206,30 @@ impl Report {
         self.findings.iter().filter(move |finding| finding.severity >= severity)
     }
 
-    /// Takes out what follows from something else that is told, and brings the rest into its order.
+    /// Takes out what follows from something else that is told, tells once what is the same at several ports of a host, and
+    /// brings all into its order.
     pub(super) fn settle(&mut self) {
         let all = std::mem::take(&mut self.findings);
         let follows = |finding: &Finding| {
             super::checks::FOLLOWS.iter().any(|(cause, consequence)| {
-                *consequence == finding.check
-                    && all.iter().any(|other| other.check == *cause && other.host() == finding.host())
+                let is_cause = |other: &Finding| {
+                    other.check == *cause && [finding.host(), &finding.subject].contains(&&*other.subject)
+                };
+                *consequence == finding.check && all.iter().any(is_cause)
             })
         };
-        self.findings = all.iter().filter(|finding| !follows(finding)).cloned().collect();
+        for finding in all.iter().filter(|finding| !follows(finding)) {
+            let is_same = |known: &&mut Finding| {
+                known.check == finding.check && known.what == finding.what && known.host() == finding.host()
+            };
+            match self.findings.iter_mut().find(is_same) {
+                Some(known) => {
+                    known.severity = known.severity.max(finding.severity);
+                    known.details.push(("also at".into(), finding.subject.clone()));
+                }
+                None => self.findings.push(finding.clone()),
+            }
+        }
         self.findings.sort_by_key(|finding| finding.section);
     }
 }

@@ -24,16 +24,27 @@
 //! that is found stands in a [`Report`]; each [`Finding`] has one cause, and what follows from another is not told. What is
 //! checked, with its names: [`checks::servers::SERVERS`], [`checks::records::RECORDS`].
 
+mod certificate;
 pub mod checks;
 mod discovery;
 mod finding;
+mod handshake;
 mod hosts;
+mod legacy;
+mod ocsp;
+mod offered;
 mod options;
+mod port;
+mod ports;
+mod reach;
 pub mod records;
+mod talk;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
-use self::checks::servers::DNS_FAILS;
 pub use self::{
     checks::{Check, checks},
     finding::{Finding, Report, Section, Severity},
@@ -44,6 +55,7 @@ use crate::{
     discover::domain_of,
     dns::{DnsError, DnsResolver, Resolver},
     http::{Http, HttpsClient},
+    tls::ClientTls,
 };
 
 /// Examines addresses.
@@ -53,6 +65,8 @@ pub struct Doctor<R = DnsResolver, H = HttpsClient> {
     http: H,
     shape: Arc<dyn Fn(Endpoint) -> Endpoint + Send + Sync>,
     progress: Arc<dyn Fn(Progress<'_>) + Send + Sync>,
+    /// What verifies servers, made when it is needed first.
+    tls: Arc<OnceLock<ClientTls>>,
     options: Options,
 }
 
@@ -75,6 +89,7 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
             http,
             shape: Arc::new(|endpoint| endpoint),
             progress: Arc::new(|_| ()),
+            tls: Arc::default(),
             options: Options::new(),
         }
     }
@@ -122,6 +137,14 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
                 ),
             ),
         }
+        step(
+            Section::Ports,
+            format!(
+                "The hosts of these servers, and those that take mail for {domain}, are connected to, a dozen times each at most ports: \
+                 {}. Their greetings, TLS, certificates and offers are looked at; nobody logs in for that.",
+                self.options.ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+        );
         Ok(steps)
     }
 
@@ -136,23 +159,24 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
         self.step("looking for the servers");
         report.servers = self.servers(&subject, &mut report.findings).await?;
         self.step("looking for the hosts that take the domain's mail");
-        match hosts::of_domain(&self.resolver, &subject.domain).await {
-            Ok(hosts) => report.hosts = hosts,
-            Err(error) => report.findings.push(
-                Finding::new(
-                    &DNS_FAILS,
-                    &subject.domain,
-                    "The hosts that take this domain's mail cannot be looked up.",
-                )
-                .with_remedy(
-                    "See that the name servers of the domain answer, and sign correctly if they sign.",
-                )
-                .with_detail("answer", error),
-            ),
-        }
-        self.records(&subject, &mut report.findings).await;
+        // Why there is none is told where the records are.
+        report.hosts = hosts::of_domain(&self.resolver, &subject.domain).await.unwrap_or_default();
+        let ports = self.ports(&report.servers, &report.hosts);
+        let (mut of_records, mut of_ports) = (Vec::new(), Vec::new());
+        tokio::join!(self.records(&subject, &mut of_records), self.examine_ports(ports, &mut of_ports));
+        report.findings.extend(of_ports);
+        report.findings.extend(of_records);
         report.settle();
         Ok(report)
+    }
+
+    /// What verifies servers, if this machine has roots to do so by.
+    fn tls(&self) -> Option<ClientTls> {
+        if self.tls.get().is_none() {
+            let tls = ClientTls::new().ok()?;
+            return Some(self.tls.get_or_init(|| tls).clone());
+        }
+        self.tls.get().cloned()
     }
 
     /// Tells what is going on.

@@ -163,6 +163,16 @@ impl Endpoint {
         self
     }
 
+    /// The same server at one of its host's addresses.
+    #[cfg(feature = "doctor")]
+    pub(crate) fn toward(mut self, address: IpAddr) -> Self {
+        if let Address::Tcp { host, .. } = &mut self.address {
+            let host = std::mem::replace(host, address.to_string());
+            self.server_name.get_or_insert(host);
+        }
+        self
+    }
+
     /// Sets the name that the server's certificate must be for, where that is not the host's.
     #[must_use]
     pub fn with_server_name(mut self, name: impl Into<String>) -> Self {

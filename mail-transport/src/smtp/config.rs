@@ -149,7 +149,7 @@ setters!(Config {
 });
 
 /// The address that this side has, unless it tells nothing: some servers refuse `[127.0.0.1]`.
-fn own_name(address: Option<SocketAddr>) -> EhloName {
+pub(crate) fn own_name(address: Option<SocketAddr>) -> EhloName {
     match address {
         Some(address) if !address.ip().is_loopback() => {
             Host::from(AddressLiteral::from(address.ip().to_canonical())).into()

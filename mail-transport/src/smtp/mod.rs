@@ -50,6 +50,8 @@ mod split;
 #[cfg(feature = "client")]
 mod transaction;
 
+#[cfg(feature = "doctor")]
+pub(crate) use config::own_name;
 #[cfg(feature = "client")]
 pub use client::Client;
 #[cfg(feature = "client")]
