@@ -82,13 +82,15 @@ impl Gathered {
 /// Does all of it at once, each until the time is over.
 pub(super) async fn in_time(work: Vec<Work<'_>>, until: Instant) -> Vec<Gathered> {
     let count = work.len();
-    let in_time = work.into_iter().map(|Work { source, place, asking }| {
-        boxed(async move {
+    // A whole vector, as the compiler then sees that the future can be sent to another thread.
+    let mut in_time = Vec::with_capacity(count);
+    for Work { source, place, asking } in work {
+        in_time.push(boxed(async move {
             match timeout_at(until, asking).await {
                 Ok(gathered) => gathered,
                 Err(_) => Gathered::nothing(source, &place, &"the time was over"),
             }
-        })
-    });
+        }));
+    }
     all(in_time, count).await
 }

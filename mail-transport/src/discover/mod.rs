@@ -342,13 +342,14 @@ impl<R: Resolver, H: Http, P: Probe> Discovery<R, H, P> {
             }
         }
         let count = tried.len();
-        let trying = tried.into_iter().map(|settings| {
-            boxed(async {
+        let mut trying = Vec::with_capacity(count);
+        for settings in tried {
+            trying.push(boxed(async {
                 if let Ok(result) = crate::runtime::timeout_at(until, self.probe.probe(settings)).await {
                     settings.checked = checked(&result);
                 }
-            })
-        });
+            }));
+        }
         all(trying, count).await;
     }
 }
