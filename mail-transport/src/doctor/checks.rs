@@ -39,6 +39,17 @@ pub(super) const FOLLOWS: &[(&str, &str)] = &[
     ("starttls-stripped", "password-in-clear"),
     ("starttls-refused", "password-in-clear"),
     ("tls-old-only", "tls-old"),
+    // Where there is no host, or none that can be reached, nobody answers.
+    ("mx-nowhere", "host-unknown"),
+    ("mx-nowhere", "port-closed"),
+    ("mx-nowhere", "port-dropped"),
+    ("mx-nowhere", "port-unreachable"),
+    ("mx-private", "port-closed"),
+    ("mx-private", "port-dropped"),
+    ("mx-private", "port-unreachable"),
+    // Who does not answer tells of nothing.
+    ("dns-fails", "settings-none"),
+    ("dnssec-bogus", "settings-none"),
 ];
 
 /// Checks that connect to servers, and of discovery.
@@ -112,6 +123,7 @@ pub mod records {
             MX_IMPLICIT = "mx-implicit", Records, Warning, "there is no MX record, and mail goes to the domain's own address";
             MX_NOWHERE = "mx-nowhere", Records, Error, "an MX record names a host without an address";
             MX_LITERAL = "mx-literal", Records, Error, "an MX record names an address in place of a host";
+            MX_ALIAS = "mx-alias", Records, Error, "an MX record names an alias";
             MX_PRIVATE = "mx-private", Records, Error, "a host that takes mail has an address that nobody outside can reach";
             SPF_FOUND = "spf-found", Records, Good, "SPF says which hosts send the domain's mail";
             SPF_MISSING = "spf-missing", Records, Error, "there is no SPF record";
@@ -157,6 +169,13 @@ pub mod records {
             TLSRPT_MISSING = "tlsrpt-missing", Records, Note, "there is no TLSRPT record";
             TLSRPT_SEVERAL = "tlsrpt-several", Records, Error, "there are several TLSRPT records";
             TLSRPT_SYNTAX = "tlsrpt-syntax", Records, Error, "the TLSRPT record is wrong";
+            DANE_FOUND = "dane-found", Records, Good, "DNS vouches for the certificate of a host (DANE)";
+            DANE_MISSING = "dane-missing", Records, Note, "there is no TLSA record (DANE)";
+            DANE_UNPROVED = "dane-unproved", Records, Note, "there are TLSA records, and nobody looked at their signatures";
+            DANE_INSECURE = "dane-insecure", Records, Warning, "TLSA records that no signature proves";
+            DANE_MALFORMED = "dane-malformed", Records, Error, "a TLSA record is none";
+            DANE_UNUSABLE = "dane-unusable", Records, Error, "no TLSA record is of a kind that counts between mail servers";
+            DANE_MISMATCH = "dane-mismatch", Records, Error, "TLSA records are for another certificate than the one shown";
             REVERSE_FOUND = "reverse-found", Records, Good, "the address of a host that takes mail has a name";
             REVERSE_MISSING = "reverse-missing", Records, Warning, "the address of a host that takes mail has no name";
             REVERSE_MISMATCH = "reverse-mismatch", Records, Warning, "the name of an address does not have that address";

@@ -45,16 +45,18 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use self::port::{Examined, Port};
 pub use self::{
     checks::{Check, checks},
     finding::{Finding, Report, Section, Severity},
     options::{Options, Server},
 };
 use crate::{
-    Endpoint, InvalidValue,
+    Endpoint, InvalidValue, Protocol,
     discover::domain_of,
     dns::{DnsError, DnsResolver, Resolver},
     http::{Http, HttpsClient},
+    side_by_side::boxed,
     tls::ClientTls,
 };
 
@@ -145,6 +147,13 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
                 self.options.ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             ),
         );
+        step(
+            Section::Records,
+            format!(
+                "The records of {domain} that are about mail are looked up in DNS, and the policy of MTA-STS is fetched from \
+                 mta-sts.{domain} if there is one."
+            ),
+        );
         Ok(steps)
     }
 
@@ -157,13 +166,24 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
         let subject = Subject::parse(address)?;
         let mut report = Report::new(subject.address.clone(), subject.domain.clone());
         self.step("looking for the servers");
-        report.servers = self.servers(&subject, &mut report.findings).await?;
+        report.servers = boxed(self.servers(&subject, &mut report.findings)).await?;
         self.step("looking for the hosts that take the domain's mail");
         // Why there is none is told where the records are.
         report.hosts = hosts::of_domain(&self.resolver, &subject.domain).await.unwrap_or_default();
         let ports = self.ports(&report.servers, &report.hosts);
         let (mut of_records, mut of_ports) = (Vec::new(), Vec::new());
-        tokio::join!(self.records(&subject, &mut of_records), self.examine_ports(ports, &mut of_ports));
+        // In boxes, so that the compiler sees that all of it can be sent to another thread.
+        let (exchanges, examined) = tokio::join!(
+            boxed(self.records(&subject, &mut of_records)),
+            boxed(self.examine_ports(ports, &mut of_ports))
+        );
+        let takes_mail = |(port, _): &(Port, Examined)| port.server.protocol == Protocol::Smtp;
+        let shown = examined
+            .into_iter()
+            .filter(takes_mail)
+            .map(|(port, examined)| (port.server.host, examined.chain))
+            .collect();
+        boxed(self.dane(&exchanges, &shown, &mut of_records)).await;
         report.findings.extend(of_ports);
         report.findings.extend(of_records);
         report.settle();

@@ -302,8 +302,10 @@ impl<R: Resolver, H: Http> Examination<'_, R, H> {
 
     fn no_starttls(&mut self, words: &[String]) {
         let what = what_for(&self.port.server);
-        // A box on the way that does not want TLS overwrites the word.
-        let is_stripped = words.iter().any(|word| word.len() >= 4 && word.bytes().all(|byte| byte == b'X'));
+        // A box on the way that does not want TLS overwrites the word: XXXXXXXX, or XXXXXXXA.
+        let is_overwritten =
+            |word: &String| word.len() >= 4 && word.bytes().rev().skip(1).all(|byte| byte == b'X');
+        let is_stripped = words.iter().any(is_overwritten);
         let finding = if is_stripped {
             let what = "Something between here and the server has overwritten the offer of TLS: all that is said can be read and changed on the way.";
             let remedy = "Find the firewall that inspects SMTP (\"fixup\", \"inspect esmtp\") and switch that off; use ports 465 and 993, where nothing can be taken away.";

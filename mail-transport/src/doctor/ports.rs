@@ -74,7 +74,9 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
         names.sort_unstable();
         names.dedup();
         names.truncate(HOSTS);
-        let looking = names.iter().map(|&host| boxed(async move { (host, self.addresses(host).await) }));
+        // Whole vectors, so that the future can be sent to another thread.
+        let looking: Vec<_> =
+            names.into_iter().map(|host| boxed(async move { (host, self.addresses(host).await) })).collect();
         let mut addresses: BTreeMap<&str, Vec<IpAddr>> = BTreeMap::new();
         for (host, found) in all(looking, AT_ONCE).await {
             match found {
@@ -88,10 +90,13 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
             }
         }
         let addresses = &addresses;
-        let examining = ports.iter().filter_map(|port| {
-            let place = self.place(&port.server, addresses.get(port.server.host.as_str())?);
-            Some(boxed(async move { (port.clone(), self.port(port, &place).await) }))
-        });
+        let examining: Vec<_> = ports
+            .iter()
+            .filter_map(|port| {
+                let place = self.place(&port.server, addresses.get(port.server.host.as_str())?);
+                Some(boxed(async move { (port.clone(), self.port(port, &place).await) }))
+            })
+            .collect();
         let examined = all(examining, AT_ONCE).await;
         findings.extend(unused(&examined));
         for (_, examined) in &examined {

@@ -50,12 +50,12 @@ mod split;
 #[cfg(feature = "client")]
 mod transaction;
 
-#[cfg(feature = "doctor")]
-pub(crate) use config::own_name;
 #[cfg(feature = "client")]
 pub use client::Client;
 #[cfg(feature = "client")]
 pub use config::Config;
+#[cfg(feature = "doctor")]
+pub(crate) use config::own_name;
 #[cfg(feature = "client")]
 pub use envelope::Envelope;
 #[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]

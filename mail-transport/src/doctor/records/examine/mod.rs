@@ -1,5 +1,6 @@
 //! Looking at the records of a domain.
 
+mod dane;
 mod dkim;
 mod dmarc;
 mod mx;
@@ -10,9 +11,12 @@ mod sts;
 mod tests;
 mod tlsrpt;
 
-use mailwire_core::ParseError;
+use std::collections::BTreeMap;
 
-use self::mx::Exchange;
+use mailwire_core::ParseError;
+use rustls::pki_types::CertificateDer;
+
+pub(in super::super) use self::mx::Exchange;
 use crate::{
     dns::{DnsError, RecordType, Resolver},
     doctor::{
@@ -28,21 +32,45 @@ type Findings = Vec<Finding>;
 const TEXTS: usize = 64;
 
 impl<R: Resolver, H: Http> Doctor<R, H> {
-    /// Looks at the records of the domain.
-    pub(in super::super) async fn records(&self, subject: &Subject, findings: &mut Findings) {
+    /// Looks at the records of the domain, and returns the hosts that take its mail.
+    pub(in super::super) async fn records(
+        &self,
+        subject: &Subject,
+        findings: &mut Findings,
+    ) -> Vec<Exchange> {
         let (resolver, domain) = (&self.resolver, subject.domain.as_str());
         self.step("looking at the MX records");
-        let exchanges = mx::examine(resolver, domain, findings).await;
-        self.step("looking at SPF, DKIM and DMARC");
-        spf::examine(resolver, domain, findings).await;
-        dkim::examine(resolver, domain, &self.options.selectors, findings).await;
-        dmarc::examine(resolver, domain, findings).await;
-        self.step("looking at MTA-STS and TLSRPT");
-        sts::examine(resolver, &self.http, domain, &exchanges, findings).await;
-        tlsrpt::examine(resolver, domain, findings).await;
-        self.step("looking at the names of addresses");
-        for exchange in &exchanges {
+        // Where nobody answers to that, nobody answers to the rest.
+        let Some(found) = mx::examine(resolver, domain, findings).await else { return Vec::new() };
+        self.step("looking at the records of the domain");
+        let exchanges = found.as_slice();
+        let mut parts: [Findings; 5] = Default::default();
+        let [spf, dkim, dmarc, sts, tlsrpt] = &mut parts;
+        tokio::join!(
+            spf::examine(resolver, domain, spf),
+            dkim::examine(resolver, domain, &self.options.selectors, dkim),
+            dmarc::examine(resolver, domain, dmarc),
+            sts::examine(resolver, &self.http, domain, exchanges, sts),
+            tlsrpt::examine(resolver, domain, tlsrpt),
+        );
+        findings.extend(parts.into_iter().flatten());
+        for exchange in exchanges {
             reverse::examine(resolver, exchange, findings).await;
+        }
+        found
+    }
+
+    /// Looks at the TLSA records of the hosts that take the domain's mail. `shown` are the certificates that they show on port 25,
+    /// as far as they are known.
+    pub(in super::super) async fn dane(
+        &self,
+        exchanges: &[Exchange],
+        shown: &BTreeMap<String, Vec<CertificateDer<'static>>>,
+        findings: &mut Findings,
+    ) {
+        for exchange in exchanges {
+            let chain = shown.get(&exchange.host).map(Vec::as_slice);
+            dane::examine(&self.resolver, exchange, chain, findings).await;
         }
     }
 }

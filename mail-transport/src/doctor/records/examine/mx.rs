@@ -7,7 +7,9 @@ use crate::{
     dns::{DnsError, RecordType, Resolver, host_name},
     doctor::{
         Finding,
-        checks::records::{MX_FOUND, MX_IMPLICIT, MX_LITERAL, MX_NONE, MX_NOWHERE, MX_NULL, MX_PRIVATE},
+        checks::records::{
+            MX_ALIAS, MX_FOUND, MX_IMPLICIT, MX_LITERAL, MX_NONE, MX_NOWHERE, MX_NULL, MX_PRIVATE,
+        },
     },
 };
 
@@ -17,31 +19,41 @@ const ADDRESSES: usize = 8;
 
 /// A host that takes a domain's mail, and can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Exchange {
+pub(in super::super::super) struct Exchange {
     pub(super) host: String,
     pub(super) addresses: Vec<IpAddr>,
+    /// The name that has the addresses, where the host is an alias.
+    pub(super) alias_of: Option<String>,
     /// Whether signatures prove all that leads to it (DNSSEC).
     pub(super) authenticated: bool,
 }
 
-/// Looks at the hosts of a domain. Returns those that there are, whether they can be reached or not; none where nothing is known.
+impl Exchange {
+    /// `authenticated` is whether signatures prove the host itself.
+    fn new(host: String, place: Place, authenticated: bool) -> Self {
+        let authenticated = authenticated && place.authenticated;
+        Self { host, addresses: place.addresses, alias_of: place.alias_of, authenticated }
+    }
+}
+
+/// Looks at the hosts of a domain. Returns those that have an address; `None` where nobody answers.
 pub(super) async fn examine(
     resolver: &impl Resolver,
     domain: &str,
     findings: &mut Findings,
-) -> Vec<Exchange> {
+) -> Option<Vec<Exchange>> {
     let answer = match resolver.lookup(domain, RecordType::Mx).await {
         Ok(answer) => answer,
         Err(error) => {
             findings.push(failed(domain, "the hosts that take this domain's mail", &error));
-            return Vec::new();
+            return None;
         }
     };
     let mut records: Vec<_> =
         answer.mx().take(HOSTS).map(|mx| (mx.preference, mx.exchange.as_str())).collect();
     records.sort_unstable();
     if records.is_empty() {
-        return implicit(resolver, domain, findings).await;
+        return Some(implicit(resolver, domain, findings).await);
     }
     if records.iter().all(|(_, exchange)| *exchange == ".") {
         findings.push(
@@ -54,7 +66,7 @@ pub(super) async fn examine(
                 "If it is to take mail, replace the MX record “0 .” of {domain} by one that names a host."
             )),
         );
-        return Vec::new();
+        return Some(Vec::new());
     }
     let mut hosts = Vec::new();
     for (preference, exchange) in records {
@@ -66,14 +78,14 @@ pub(super) async fn examine(
             ));
         }));
     }
-    hosts
+    Some(hosts)
 }
 
 /// A domain without MX records is its own host, if it has an address: RFC 5321 section 5.1.
 async fn implicit(resolver: &impl Resolver, domain: &str, findings: &mut Findings) -> Vec<Exchange> {
     match addresses(resolver, domain).await {
         Err(error) => findings.push(failed(domain, "its addresses", &error)),
-        Ok((addresses, _)) if addresses.is_empty() => findings.push(
+        Ok(place) if place.addresses.is_empty() => findings.push(
             Finding::new(
                 &MX_NONE,
                 domain,
@@ -83,12 +95,12 @@ async fn implicit(resolver: &impl Resolver, domain: &str, findings: &mut Finding
                 "Publish an MX record for {domain} that names the host where its mail is taken."
             )),
         ),
-        Ok((addresses, authenticated)) => {
+        Ok(place) => {
             findings.push(
                 Finding::new(&MX_IMPLICIT, domain, "There is no MX record: mail goes to the address of the domain itself, which is often a web server.")
                     .with_remedy(format!("Publish an MX record for {domain} that names the host where its mail is taken.")),
             );
-            return vec![Exchange { host: domain.to_owned(), addresses, authenticated }];
+            return vec![Exchange::new(domain.to_owned(), place, true)];
         }
     }
     Vec::new()
@@ -128,32 +140,48 @@ async fn exchange_of(
             findings.push(failed(&host, "the addresses of a host that takes mail", &error));
             None
         }
-        Ok((addresses, _)) if addresses.is_empty() => {
+        Ok(place) if place.addresses.is_empty() => {
             findings.push(nowhere(
                 "An MX record names this host, and it has no address: mail cannot be delivered to it.",
             ));
             None
         }
-        Ok((addresses, is_proved)) => {
-            if let Some(address) = addresses.iter().find(|address| is_private(address)) {
+        Ok(place) => {
+            if let Some(target) = &place.alias_of {
+                findings.push(
+                    Finding::new(&MX_ALIAS, exchange, format!("An MX record names this host, which is an alias (CNAME) of {target}. That is forbidden, and some servers refuse it."))
+                        .with_remedy(format!("Have the MX record name {target} itself, or give {host} an address of its own.")),
+                );
+            }
+            if let Some(address) = place.addresses.iter().find(|address| is_private(address)) {
                 findings.push(
                     Finding::new(&MX_PRIVATE, exchange, format!("This host takes mail, and has the address {address}, which nobody outside its network can reach."))
                         .with_remedy("Publish an address that can be reached from the internet."),
                 );
             }
-            Some(Exchange { host, addresses, authenticated: authenticated && is_proved })
+            Some(Exchange::new(host, place, authenticated))
         }
     }
 }
 
-/// The addresses of a host, and whether signatures prove them.
-pub(super) async fn addresses(resolver: &impl Resolver, host: &str) -> Result<(Vec<IpAddr>, bool), DnsError> {
+/// Where a host is.
+pub(super) struct Place {
+    pub(super) addresses: Vec<IpAddr>,
+    alias_of: Option<String>,
+    authenticated: bool,
+}
+
+/// Looks up the addresses of a host.
+pub(super) async fn addresses(resolver: &impl Resolver, host: &str) -> Result<Place, DnsError> {
     let (four, six) =
         tokio::join!(resolver.lookup(host, RecordType::A), resolver.lookup(host, RecordType::Aaaa));
     let answers = [four?, six?];
-    let is_proved = answers.iter().all(|answer| answer.authenticated || answer.addresses().next().is_none());
-    let addresses = answers.iter().flat_map(|answer| answer.addresses().take(ADDRESSES)).collect();
-    Ok((addresses, is_proved))
+    let with_some = || answers.iter().filter(|answer| answer.addresses().next().is_some());
+    Ok(Place {
+        addresses: answers.iter().flat_map(|answer| answer.addresses().take(ADDRESSES)).collect(),
+        alias_of: with_some().find_map(|answer| host_name(answer.alias_of.as_deref()?)),
+        authenticated: with_some().all(|answer| answer.authenticated),
+    })
 }
 
 fn is_private(address: &IpAddr) -> bool {

@@ -36,7 +36,7 @@ pub(super) async fn examine(resolver: &impl Resolver, exchange: &Exchange, findi
         let mut is_confirmed = false;
         for name in &names {
             is_confirmed |=
-                addresses(resolver, name).await.is_ok_and(|(addresses, _)| addresses.contains(address));
+                addresses(resolver, name).await.is_ok_and(|place| place.addresses.contains(address));
         }
         findings.push(match is_confirmed {
             true => Finding::new(&REVERSE_FOUND, host, format!("The address {address} is called {}, which has that address.", names.join(", "))),

@@ -245,7 +245,7 @@ async fn step(
             }
             Err(error) => Err(error),
         },
-        _ => addresses(resolver, &domain).await.map(|(addresses, _)| !addresses.is_empty()),
+        _ => addresses(resolver, &domain).await.map(|place| !place.addresses.is_empty()),
     };
     match is_there {
         Ok(true) => {}
