@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod account;
+mod doctor;
 mod fetch;
 mod help;
 mod inspect;

@@ -19,6 +19,7 @@ pub(crate) fn program(name: &str) -> Command {
         "pop" => env!("CARGO_BIN_EXE_pop"),
         "send" => env!("CARGO_BIN_EXE_send"),
         "serve" => env!("CARGO_BIN_EXE_serve"),
+        "doctor" => env!("CARGO_BIN_EXE_doctor"),
         "inspect" => env!("CARGO_BIN_EXE_inspect"),
         "blocking" => env!("CARGO_BIN_EXE_blocking"),
         "roundtrip" => env!("CARGO_BIN_EXE_roundtrip"),
