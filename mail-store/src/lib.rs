@@ -65,6 +65,7 @@ mod error;
 mod filter;
 pub mod gmail;
 mod imap;
+mod inspect;
 #[cfg(any(feature = "memory", feature = "postgres", feature = "sqlite"))]
 mod kept;
 mod mailbox;
@@ -82,6 +83,7 @@ mod service;
 mod smtp;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod staging;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -91,6 +93,7 @@ pub use content::Contents;
 pub use error::{Error, Result};
 pub use filter::{Filter, Preselected};
 pub use imap::{ImapService, ImapSession};
+pub use inspect::{Inspector, Room, Whole};
 pub use mailbox::{
     AccountId, BodyId, Changes, Cursor, Mailbox, MailboxChange, MailboxId, Mailboxes, Opened, ThreadId,
 };

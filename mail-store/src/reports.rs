@@ -14,7 +14,7 @@ use mailwire_transport::smtp::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use crate::{BodyReader, BodyWriter, Error, Result, SmtpSession, Store, Target, smtp::Staged};
+use crate::{BodyReader, BodyWriter, Error, Result, SmtpSession, Store, Target, staging::Staged};
 
 /// A report for a sender who has no mailbox here.
 #[non_exhaustive]

@@ -5,12 +5,10 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
 use mailwire_smtp::{
     Capability, Command, EnhancedStatus, ForwardPath, Mail, Query, Rcpt, Reply, ReplyCode,
     extensions::{priority::Priority, valid_since::ValidSince},
     server::default_reply,
-    trace::ReturnPath,
 };
 use mailwire_transport::{
     proxy_protocol::Network,
@@ -20,7 +18,10 @@ use mailwire_transport::{
 
 #[cfg(feature = "reports")]
 use crate::reports::{Reporting, Reports};
-use crate::{AccountId, BodyId, BodyWriter, Delivered, Error, Result, Store, Target, service::over_store};
+use crate::{
+    AccountId, BodyId, Delivered, Error, Inspector, Result, Room, Store, Target, inspect::Inspection,
+    service::over_store, staging::Staged,
+};
 
 over_store! {
     /// An SMTP or LMTP service over any [`Store`], for an [`smtp::Server`](mailwire_transport::smtp::Server).
@@ -46,6 +47,7 @@ over_store! {
     trace_fields: bool = true,
     verify: bool = false,
     observer: Observer = Observer(None),
+    inspection: Option<Inspection> = None,
     valid_since: bool = false,
     priorities: bool = false,
     trusted: Vec<Network> = Vec::new(),
@@ -120,6 +122,39 @@ impl<S: Store, A: Authenticator> SmtpService<S, A> {
     #[must_use]
     pub const fn with_trace_fields(mut self, trace_fields: bool) -> Self {
         self.trace_fields = trace_fields;
+        self
+    }
+
+    /// Has each message looked at before it is stored, and refused, or stored with what was found. It is whole in memory
+    /// meanwhile; who has no room there is told to try again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{future::Future, pin::Pin};
+    ///     /// use mailwire_store::{Inspector, Room, SmtpService, memory::MemoryStore};
+    /// use mailwire_transport::smtp::{proto::{Reply, ReplyCode}, server::{Client, Transaction}};
+    ///
+    /// struct NoCats;
+    ///
+    /// impl Inspector for NoCats {
+    ///     fn inspect<'a>(&'a self, _: &'a Client, _: &'a Transaction, message: Bytes)
+    ///         -> Pin<Box<dyn Future<Output = Result<Vec<Bytes>, Reply>> + Send + 'a>>
+    ///     {
+    ///         Box::pin(async move {
+    ///             if message.windows(4).any(|word| word == b"meow") {
+    ///                 return Err(Reply::new(ReplyCode::TRANSACTION_FAILED, "5.7.1 No cats"));
+    ///             }
+    ///             Ok(vec![Bytes::from("X-Cats: none\r\n"), message])
+    ///         })
+    ///     }
+    /// }
+    ///
+    /// let service = SmtpService::new(MemoryStore::new()).with_inspector(NoCats, Room::new(256 << 20));
+    /// ```
+    #[must_use]
+    pub fn with_inspector(mut self, inspector: impl Inspector, room: Room) -> Self {
+        self.inspection = Some(Inspection { inspector: Arc::new(inspector), room });
         self
     }
 
@@ -200,6 +235,7 @@ impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
             trace_fields: self.trace_fields,
             verify: self.verify,
             observer: self.observer.clone(),
+            inspection: self.inspection.clone(),
             #[cfg(feature = "reports")]
             reporting: self.reports.clone().map(Reporting::new),
             size: 0,
@@ -216,20 +252,13 @@ pub struct SmtpSession<S> {
     pub(crate) trace_fields: bool,
     verify: bool,
     observer: Observer,
+    pub(crate) inspection: Option<Inspection>,
     #[cfg(feature = "reports")]
     pub(crate) reporting: Option<Reporting>,
     size: u64,
-    priority: Option<Priority>,
+    pub(crate) priority: Option<Priority>,
     /// An account for each RCPT, in their order: one can be named more than once.
-    recipients: Vec<AccountId>,
-}
-
-/// A message that is stored once, for all its recipients.
-pub(crate) struct Staged {
-    pub(crate) body: BodyId,
-    pub(crate) size: u64,
-    /// So many bytes of it are the trace fields.
-    added: u64,
+    pub(crate) recipients: Vec<AccountId>,
 }
 
 impl<S: Store> SmtpSession<S> {
@@ -247,37 +276,6 @@ impl<S: Store> SmtpSession<S> {
             }
             found => found,
         }
-    }
-
-    /// Stores the message. The inner error is the store's.
-    async fn stage(
-        &self,
-        client: &Client,
-        transaction: &Transaction,
-        body: &mut Body<'_>,
-    ) -> Result<Result<Staged>, BodyError> {
-        let fields = match self.trace_fields {
-            true => trace_fields(client, transaction, self.priority),
-            false => Bytes::new(),
-        };
-        let added = fields.len() as u64;
-        let mut size = added;
-        let announced =
-            transaction.mail.size.filter(|size| *size > 0).map(|announced| size.saturating_add(announced));
-        let mut writer = match self.store.body(&distinct(&self.recipients), announced).await {
-            Ok(writer) => writer,
-            Err(error) => return Ok(Err(error)),
-        };
-        if let Err(error) = writer.write(fields).await {
-            return Ok(Err(error));
-        }
-        while let Some(piece) = body.chunk().await? {
-            size += piece.len() as u64;
-            if let Err(error) = writer.write(piece).await {
-                return Ok(Err(error));
-            }
-        }
-        Ok(writer.finish().await.map(|body| Staged { body, size, added }))
     }
 
     /// Whether who has the account had it at that time, too.
@@ -334,18 +332,8 @@ impl<S: Store> SmtpSession<S> {
     }
 }
 
-/// What a delivery puts before a message: first who gets reports of failure, then how it came.
-fn trace_fields(client: &Client, transaction: &Transaction, priority: Option<Priority>) -> Bytes {
-    let mut fields = Vec::new();
-    ReturnPath::new(transaction.from().clone()).write(&mut fields);
-    let mut received = client.received(transaction);
-    received.priority = priority;
-    received.write(&mut fields);
-    fields.into()
-}
-
 /// Each account once, ascending: a user can be named by many addresses, and is the postmaster as well.
-fn distinct(recipients: &[AccountId]) -> Vec<AccountId> {
+pub(crate) fn distinct(recipients: &[AccountId]) -> Vec<AccountId> {
     let mut accounts = recipients.to_vec();
     accounts.sort_unstable();
     accounts.dedup();
@@ -364,7 +352,7 @@ fn verdict(delivered: Result<Delivered>) -> Reply {
     }
 }
 
-fn refusal(error: &Error) -> Reply {
+pub(crate) fn refusal(error: &Error) -> Reply {
     match error {
         Error::OverQuota => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "4.2.2 Mailbox full"),
         Error::Limit(_) => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, &format!("4.3.1 {error}")),
@@ -428,12 +416,12 @@ impl<S: Store> Session for SmtpSession<S> {
         let staged = self.stage(client, transaction, body).await?;
         let recipients = std::mem::take(&mut self.recipients);
         let staged = match staged {
-            Ok(staged) => self.staged_for_all(staged, &recipients).await,
-            Err(error) => Err(error),
+            Ok(staged) => self.staged_for_all(staged, &recipients).await.map_err(|error| refusal(&error)),
+            Err(reply) => Err(reply),
         };
         let staged = match staged {
             Ok(staged) => staged,
-            Err(error) => return Ok(refusal(&error)),
+            Err(reply) => return Ok(reply),
         };
         if let Some(late) = self.give_up_late(transaction, &staged).await {
             return Ok(late);
@@ -459,7 +447,7 @@ impl<S: Store> Session for SmtpSession<S> {
         let recipients = std::mem::take(&mut self.recipients);
         let staged = match staged {
             Ok(staged) => staged,
-            Err(error) => return Ok(recipients.iter().map(|_| refusal(&error)).collect()),
+            Err(reply) => return Ok(vec![reply; recipients.len()]),
         };
         if let Some(late) = self.give_up_late(transaction, &staged).await {
             return Ok(vec![late; recipients.len()]);
