@@ -12,6 +12,7 @@ pub mod maildir;
 pub mod migrate;
 mod program;
 pub mod queue;
+pub mod server;
 
 mod status;
 mod suspects;

@@ -143,7 +143,7 @@ impl<S: Store, A: Authenticator> SmtpService<S, A> {
     ///     {
     ///         Box::pin(async move {
     ///             if message.windows(4).any(|word| word == b"meow") {
-    ///                 return Err(Reply::new(ReplyCode::TRANSACTION_FAILED, "5.7.1 No cats"));
+    ///                 return Err(Reply::new(ReplyCode::FAILED, "5.7.1 No cats"));
     ///             }
     ///             Ok(vec![Bytes::from("X-Cats: none\r\n"), message])
     ///         })

@@ -8,6 +8,8 @@ mod fetch;
 mod help;
 mod inspect;
 #[cfg(feature = "http")]
+mod maild;
+#[cfg(feature = "http")]
 mod page;
 mod peer;
 mod pop;

@@ -29,6 +29,7 @@ pub(crate) fn program(name: &str) -> Command {
         "reports" => env!("CARGO_BIN_EXE_reports"),
         "migrate" => env!("CARGO_BIN_EXE_migrate"),
         "sync" => env!("CARGO_BIN_EXE_sync"),
+        "maild" => env!("CARGO_BIN_EXE_maild"),
         _ => panic!("no program {name}"),
     };
     let mut command = Command::new(path);

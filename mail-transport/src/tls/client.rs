@@ -61,6 +61,12 @@ impl ClientTls {
         self
     }
 
+    /// Returns the configuration as rustls has it: for other clients, such as that of a database, that are to trust the same.
+    #[must_use]
+    pub const fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+
     /// Whether one is a clone of the other.
     #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
     pub(crate) fn is_same(&self, other: &Self) -> bool {

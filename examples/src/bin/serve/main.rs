@@ -4,18 +4,21 @@
 mod page;
 mod stored;
 
-use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use clap::Parser;
 use mailwire_core::Dialect;
-use mailwire_examples::{Usage, program, say};
+use mailwire_examples::{
+    Usage, program, say,
+    server::{Listen, Opened, asked_to_end, renew},
+};
 use mailwire_store::{
     memory,
     testing::{Config, Fault, MailServer, StartError},
 };
 use mailwire_transport::{
-    Protocol, Security,
+    Protocol,
     proxy_protocol::Network,
     sasl::Mechanism,
     server::{Listener, ProxyProtocol},
@@ -209,20 +212,10 @@ async fn run(arguments: &Arguments) -> Result<()> {
 #[cfg(feature = "http")]
 async fn http_listener(arguments: &Arguments, opened: &mut Opened) -> Result<Option<TcpListener>> {
     let Some(address) = &arguments.http else { return Ok(None) };
-    let listener = match address.strip_prefix("systemd:") {
-        Some(name) => {
-            let socket = opened.listener(name)?;
-            socket.set_nonblocking(true)?;
-            TcpListener::from_std(socket)
-        }
-        None => TcpListener::bind(&**address).await,
-    };
-    let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
-    let public = Some(listener.local_addr()?).filter(|address| !address.ip().to_canonical().is_loopback());
-    if let Some(public) = public.filter(|_| !arguments.http_everybody) {
-        let why = format!(
-            "--http {public}: others can come there and see all messages; --http-everybody lets them"
-        );
+    let (listener, bound) = opened.bind(address).await?;
+    if !bound.ip().to_canonical().is_loopback() && !arguments.http_everybody {
+        let why =
+            format!("--http {bound}: others can come there and see all messages; --http-everybody lets them");
         return Err(Usage(why).into());
     }
     Ok(Some(listener))
@@ -235,12 +228,8 @@ async fn listeners(
 ) -> Result<Vec<(Protocol, Listener)>> {
     let proxies = ProxyProtocol::from_networks(arguments.proxy_from.iter().copied());
     let mut listeners = Vec::new();
-    for Listen { protocol, security, address, .. } in &arguments.listen {
-        let listener = match address.strip_prefix("systemd:") {
-            Some(name) => Listener::from_std(opened.listener(name)?, *security, Some(tls.clone())),
-            None => Listener::bind(&**address, *security, Some(tls.clone())).await,
-        };
-        let mut listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+    for listen in &arguments.listen {
+        let mut listener = listen.bind(tls, opened).await?;
         let public = listener.local_addr().filter(|address| !address.ip().to_canonical().is_loopback());
         if let Some(public) = public.filter(|_| !arguments.names_users() && !arguments.everybody) {
             let why = format!("{public}: others can come there; --user says who is let in, or --everybody");
@@ -249,7 +238,7 @@ async fn listeners(
         if !arguments.proxy_from.is_empty() {
             listener = listener.with_proxy_protocol(proxies.clone());
         }
-        listeners.push((*protocol, listener));
+        listeners.push((listen.protocol, listener));
     }
     Ok(listeners)
 }
@@ -263,46 +252,6 @@ fn certificate_files(arguments: &Arguments) -> Result<Option<CertificateFiles>> 
         Some(files) => Some(files.and(chain, key)),
         None => Some(CertificateFiles::new(chain, key)),
     }))
-}
-
-/// Reads the certificates again whenever that is asked for. What cannot be used changes nothing.
-#[cfg(unix)]
-async fn renew(files: CertificateFiles, tls: ServerTls) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut asked) = signal(SignalKind::hangup()) else { return };
-    while asked.recv().await.is_some() {
-        match files.read().and_then(|builder| builder.build()) {
-            Ok(renewed) => tls.replace(&renewed),
-            Err(error) => eprintln!("the certificates stay as they are: {error}"),
-        }
-    }
-}
-
-/// The sockets that systemd has opened for this process, with their names (`LISTEN_FDS`, `LISTEN_FDNAMES`).
-struct Opened {
-    sockets: listenfd::ListenFd,
-    names: Vec<String>,
-}
-
-impl Opened {
-    fn take() -> Self {
-        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-        Self { sockets: listenfd::ListenFd::from_env(), names: names.split(':').map(str::to_owned).collect() }
-    }
-
-    /// The socket of this name, which can be had once. Of several it is the first that is left.
-    fn listener(&mut self, name: &str) -> Result<std::net::TcpListener> {
-        for (index, known) in self.names.iter_mut().enumerate() {
-            if known == name {
-                known.clear();
-                let socket = self.sockets.take_tcp_listener(index);
-                let socket =
-                    socket.with_context(|| format!("the socket {name:?} of systemd is none of TCP"))?;
-                return socket.with_context(|| format!("systemd has not handed on the socket {name:?}"));
-            }
-        }
-        bail!("systemd has opened no socket of the name {name:?}")
-    }
 }
 
 /// What the server is to be.
@@ -337,48 +286,4 @@ fn config(arguments: &Arguments) -> Result<Config> {
         config = config.with_catch_all(user);
     }
     Ok(config)
-}
-
-/// A protocol and where to listen.
-#[derive(Clone)]
-struct Listen {
-    name: String,
-    protocol: Protocol,
-    security: Security,
-    address: String,
-}
-
-impl FromStr for Listen {
-    type Err = String;
-
-    fn from_str(listen: &str) -> Result<Self, String> {
-        let given = || format!("--listen {listen}: given as PROTOCOL=ADDRESS");
-        let (name, address) = listen.split_once('=').ok_or_else(given)?;
-        let (protocol, security) = match name {
-            "smtp" => (Protocol::Smtp, Security::required_starttls()),
-            "submission" => (Protocol::Submission, Security::required_starttls()),
-            "submissions" => (Protocol::Submission, Security::implicit_tls()),
-            "lmtp" => (Protocol::Lmtp, Security::plaintext_without_encryption()),
-            "imap" => (Protocol::Imap, Security::required_starttls()),
-            "imaps" => (Protocol::Imap, Security::implicit_tls()),
-            "pop3" => (Protocol::Pop3, Security::required_starttls()),
-            "pop3s" => (Protocol::Pop3, Security::implicit_tls()),
-            _ => return Err(format!("--listen {listen}: no such protocol")),
-        };
-        Ok(Self { name: name.to_owned(), protocol, security, address: address.to_owned() })
-    }
-}
-
-async fn asked_to_end() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
-            }
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

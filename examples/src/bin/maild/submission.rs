@@ -1,0 +1,182 @@
+//! What users send: into the queue, whomever it is for.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use mailwire_examples::queue::{Queue, QueueError};
+use mailwire_store::{AccountId, Error, Room, Store};
+use mailwire_transport::smtp::{
+    proto::{ForwardPath, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode, trace::Timestamp},
+    server::{Body, BodyError, Client, Service, Session, Transaction},
+};
+
+use crate::users::Users;
+
+/// Whose mail goes where.
+#[derive(Debug, Clone)]
+pub(crate) struct Ours {
+    pub(crate) name: Host,
+    pub(crate) domains: Arc<[String]>,
+}
+
+impl Ours {
+    /// Whether a domain's mail is for users of this server.
+    pub(crate) fn has(&self, domain: &str) -> bool {
+        self.domains.iter().any(|ours| ours.eq_ignore_ascii_case(domain))
+    }
+}
+
+/// The account that gets the mail for an address, as the SMTP service of a store finds it.
+pub(crate) async fn account(store: &impl Store, address: &Mailbox) -> mailwire_store::Result<AccountId> {
+    let local_part = address.unquoted_local_part();
+    match store.account(&format!("{local_part}@{}", address.domain())).await {
+        Err(Error::NoSuchAccount) if local_part.eq_ignore_ascii_case("postmaster") => {
+            store.postmaster(Some(address.domain())).await
+        }
+        found => found,
+    }
+}
+
+/// The service of submission, for users of the store alone.
+#[derive(Debug, Clone)]
+pub(crate) struct Submission<S> {
+    pub(crate) store: S,
+    pub(crate) ours: Ours,
+    pub(crate) queue: Queue,
+    pub(crate) room: Room,
+    /// Whether there is a way to others.
+    pub(crate) leaves: bool,
+}
+
+impl<S: Users> Service for Submission<S> {
+    type Session = Sending<S>;
+    type Authenticator = S;
+
+    fn authenticator(&self) -> &S {
+        &self.store
+    }
+
+    async fn connect(&self, _: &Client) -> Result<Sending<S>, Reply> {
+        Ok(Sending { service: self.clone(), recipients: Vec::new() })
+    }
+}
+
+/// One connection of a user.
+#[derive(Debug)]
+pub(crate) struct Sending<S> {
+    service: Submission<S>,
+    recipients: Vec<Mailbox>,
+}
+
+impl<S: Users> Sending<S> {
+    /// Whether the address is one of the user who has logged in.
+    async fn is_own(&self, client: &Client, from: &Mailbox) -> mailwire_store::Result<bool> {
+        let Some(identity) = &client.identity else { return Ok(false) };
+        let store = &self.service.store;
+        match account(store, from).await {
+            Ok(account) => Ok(account == store.account(&identity.acting_as).await?),
+            Err(Error::NoSuchAccount) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Of a store, or of the queue, that is not to be had now.
+fn not_now(error: &dyn std::fmt::Display) -> Reply {
+    tracing::warn!(%error, "a message is not taken");
+    Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 Not available now")
+}
+
+impl<S: Users> Session for Sending<S> {
+    async fn mail(&mut self, client: &Client, mail: &Mail) -> Reply {
+        self.recipients.clear();
+        // The null address is of reports that a user's program sends.
+        let Some(from) = mail.from.mailbox() else { return Reply::new(ReplyCode::OK, "2.1.0 Ok") };
+        match self.is_own(client, from).await {
+            Ok(true) => Reply::new(ReplyCode::OK, "2.1.0 Ok"),
+            Ok(false) => Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.7.1 The address is not yours"),
+            Err(error) => not_now(&error),
+        }
+    }
+
+    async fn rcpt(&mut self, _: &Client, rcpt: &Rcpt) -> Reply {
+        let ours = &self.service.ours;
+        let mailbox = match &rcpt.to {
+            ForwardPath::Mailbox(mailbox) => Ok(mailbox.clone()),
+            ForwardPath::Postmaster => Mailbox::new("postmaster", &ours.name),
+            ForwardPath::Local(local_part) => Mailbox::new(&local_part.unquoted(), &ours.name),
+        };
+        let Ok(mailbox) = mailbox else {
+            return Reply::new(ReplyCode::BAD_MAILBOX, "5.1.3 Give a whole address");
+        };
+        if ours.has(mailbox.domain()) {
+            match account(&self.service.store, &mailbox).await {
+                Ok(_) => {}
+                Err(Error::NoSuchAccount) => {
+                    return Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.1.1 No such user here");
+                }
+                Err(error) => return not_now(&error),
+            }
+        } else if !self.service.leaves {
+            return Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.7.1 No mail leaves from here");
+        }
+        if !self.recipients.contains(&mailbox) {
+            self.recipients.push(mailbox);
+        }
+        Reply::new(ReplyCode::OK, "2.1.5 Ok")
+    }
+
+    async fn message(
+        &mut self,
+        client: &Client,
+        transaction: &Transaction,
+        body: &mut Body<'_>,
+    ) -> Result<Reply, BodyError> {
+        let recipients = std::mem::take(&mut self.recipients);
+        let whole = match self.service.room.read(body).await? {
+            Ok(whole) => whole,
+            Err(reply) => return Ok(reply),
+        };
+        let message = with_fields(client, transaction, &self.service.ours.name, &whole.message);
+        let from = transaction.from().mailbox().cloned();
+        Ok(match self.service.queue.add(from, recipients, message).await {
+            Ok(number) => Reply::new(ReplyCode::OK, &format!("2.0.0 Queued as {number}")),
+            Err(QueueError::Full) => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "4.3.1 The queue is full"),
+            Err(error) => not_now(&error),
+        })
+    }
+
+    async fn reset(&mut self) {
+        self.recipients.clear();
+    }
+}
+
+/// The message with how it came, and with a date and a number of its own where it has none ([RFC 6409 section
+/// 8](https://www.rfc-editor.org/rfc/rfc6409#section-8)).
+fn with_fields(client: &Client, transaction: &Transaction, name: &Host, message: &Bytes) -> Bytes {
+    let mut fields = Vec::new();
+    let received = client.received(transaction);
+    received.write(&mut fields);
+    if !has_field(message, b"date") {
+        fields.extend_from_slice(
+            format!("Date: {}\r\n", Timestamp::from(std::time::SystemTime::now())).as_bytes(),
+        );
+    }
+    let mut random = [0; 12];
+    if !has_field(message, b"message-id") && getrandom::fill(&mut random).is_ok() {
+        let number: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let host = name.as_str();
+        fields.extend_from_slice(format!("Message-ID: <{number}@{host}>\r\n").as_bytes());
+    }
+    let mut whole = BytesMut::with_capacity(fields.len() + message.len());
+    whole.extend_from_slice(&fields);
+    whole.extend_from_slice(message);
+    whole.freeze()
+}
+
+/// Whether the header has a field of this name, in small letters.
+fn has_field(message: &[u8], name: &[u8]) -> bool {
+    let lines = message.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty());
+    let mut names = lines.map(|line| line.split(|byte| *byte == b':').next().unwrap_or_default());
+    names.any(|found| found.trim_ascii_end().eq_ignore_ascii_case(name))
+}
