@@ -104,6 +104,23 @@ pub mod servers {
             CAPABILITIES_NONE = "capabilities-none", Capabilities, Error, "the server does not tell what it offers";
             CAPABILITIES_MISSING = "capabilities-missing", Capabilities, Warning, "something of use is not offered";
             PROTOCOL_OLD = "protocol-old", Capabilities, Error, "IMAP before IMAP4rev1";
+            LOGIN_WORKS = "login-works", Login, Good, "logging in works";
+            LOGIN_REFUSED = "login-refused", Login, Error, "the name and password are not accepted";
+            LOGIN_FAILS = "login-fails", Login, Error, "logging in fails for another reason";
+            LOGIN_WITHHELD = "login-withheld", Login, Note, "nobody logs in, as nothing proves that it is the right server";
+            TEST_DELIVERED = "test-delivered", Delivery, Good, "the test message arrived";
+            TEST_WITHHELD = "test-withheld", Delivery, Note, "no test message was sent";
+            TEST_REFUSED = "test-refused", Delivery, Error, "the server refuses the test message";
+            TEST_DEFERRED = "test-deferred", Delivery, Error, "the server does not take the test message now";
+            TEST_FAILS = "test-fails", Delivery, Error, "the test message could not be sent";
+            TEST_MISSING = "test-missing", Delivery, Error, "the test message did not arrive in time";
+            TEST_SLOW = "test-slow", Delivery, Warning, "the test message arrived late";
+            TEST_RETURNED = "test-returned", Delivery, Error, "the test message came back";
+            TEST_ONE_WAY = "test-one-way", Delivery, Warning, "one of IMAP and POP3 does not show the test message";
+            AUTHENTICATION_RESULTS = "authentication-results", Delivery, Note, "what the server says of SPF, DKIM and DMARC of the test message";
+            AUTHENTICATION_FAILED = "authentication-failed", Delivery, Warning, "the test message does not pass SPF, DKIM or DMARC";
+            ADVICE_READING = "advice-reading", Advice, Note, "what to read mail by";
+            ADVICE_SENDING = "advice-sending", Advice, Note, "what to send mail by";
             DNS_FAILS = "dns-fails", Records, Error, "name servers do not answer, or what they answer cannot be used";
         }
     }

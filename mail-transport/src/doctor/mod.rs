@@ -24,6 +24,7 @@
 //! that is found stands in a [`Report`]; each [`Finding`] has one cause, and what follows from another is not told. What is
 //! checked, with its names: [`checks::servers::SERVERS`], [`checks::records::RECORDS`].
 
+mod advice;
 mod certificate;
 pub mod checks;
 mod discovery;
@@ -31,6 +32,7 @@ mod finding;
 mod handshake;
 mod hosts;
 mod legacy;
+mod login;
 mod ocsp;
 mod offered;
 mod options;
@@ -38,7 +40,9 @@ mod port;
 mod ports;
 mod reach;
 pub mod records;
+mod results;
 mod talk;
+mod test_mail;
 
 use std::{
     fmt,
@@ -154,6 +158,24 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
                  mta-sts.{domain} if there is one."
             ),
         );
+        match (&self.options.credentials, self.options.send_test) {
+            (None, _) => step(Section::Login, "Nobody logs in, and no message is sent.".into()),
+            (Some(_), is_sent) => {
+                step(
+                    Section::Login,
+                    "At servers whose certificates are good, and that are the address's for certain, the account is logged in to.".into(),
+                );
+                let message = match is_sent {
+                    true => format!(
+                        "One message is sent from {address} to itself, and waited for by IMAP and POP3 for {} seconds at most. It is \
+                         left where it arrives.",
+                        self.options.patience.as_secs()
+                    ),
+                    false => "No message is sent.".to_owned(),
+                };
+                step(Section::Delivery, message);
+            }
+        }
         Ok(steps)
     }
 
@@ -177,15 +199,22 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
             boxed(self.records(&subject, &mut of_records)),
             boxed(self.examine_ports(ports, &mut of_ports))
         );
-        let takes_mail = |(port, _): &(Port, Examined)| port.server.protocol == Protocol::Smtp;
+        let takes_mail = |(port, _): &&(Port, Examined)| port.server.protocol == Protocol::Smtp;
         let shown = examined
-            .into_iter()
+            .iter()
             .filter(takes_mail)
-            .map(|(port, examined)| (port.server.host, examined.chain))
+            .map(|(port, examined)| (port.server.host.clone(), examined.chain.clone()))
             .collect();
         boxed(self.dane(&exchanges, &shown, &mut of_records)).await;
         report.findings.extend(of_ports);
         report.findings.extend(of_records);
+        if let Some(credentials) = &self.options.credentials {
+            let accounts = boxed(self.log_in(&examined, credentials, &mut report.findings)).await;
+            if self.options.send_test {
+                report.findings.extend(boxed(self.test_mail(&subject, &accounts, credentials)).await);
+            }
+        }
+        report.findings.extend(advice::of(&subject.domain, &examined));
         report.settle();
         Ok(report)
     }

@@ -133,3 +133,143 @@ fn verifies(
 fn contents(algorithm: &AlgorithmIdentifierOwned) -> x509_cert::der::Result<Vec<u8>> {
     Ok(Any::from_der(&algorithm.to_der()?)?.value().to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, SigningKey};
+    use x509_cert::der::asn1::{BitString, GeneralizedTime, OctetString};
+    use x509_ocsp::{
+        CertId, CertStatus, OcspGeneralizedTime, ResponderId, ResponseData, RevokedInfo, SingleResponse,
+        Version,
+    };
+
+    use super::*;
+    use crate::tls::default_provider;
+
+    type Issuer = CertifiedIssuer<'static, KeyPair>;
+
+    fn issuer() -> Issuer {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    }
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+
+    fn time(days: i64) -> OcspGeneralizedTime {
+        let seconds = Duration::from_secs(days.unsigned_abs() * 86_400);
+        let time = if days < 0 { now() - seconds } else { now() + seconds };
+        OcspGeneralizedTime(GeneralizedTime::from_system_time(time).unwrap())
+    }
+
+    fn revoked() -> CertStatus {
+        CertStatus::revoked(RevokedInfo { revocation_time: time(-2), revocation_reason: None })
+    }
+
+    /// A response about a certificate, valid between these days, and signed with this key.
+    fn response(
+        about: &CertificateDer<'_>,
+        status: CertStatus,
+        (from, until): (i64, i64),
+        key: &KeyPair,
+        certs: Option<Vec<Certificate>>,
+    ) -> Vec<u8> {
+        let algorithm = AlgorithmIdentifierOwned {
+            oid: ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2"),
+            parameters: None,
+        };
+        let hash = OctetString::new([0; 20]).unwrap();
+        let about = Certificate::from_der(about).unwrap().tbs_certificate;
+        let single = SingleResponse {
+            cert_id: CertId {
+                hash_algorithm: algorithm.clone(),
+                issuer_name_hash: hash.clone(),
+                issuer_key_hash: hash,
+                serial_number: about.serial_number,
+            },
+            cert_status: status,
+            this_update: time(from),
+            next_update: Some(time(until)),
+            single_extensions: None,
+        };
+        let data = ResponseData {
+            version: Version::V1,
+            responder_id: ResponderId::ByName(about.issuer),
+            produced_at: time(from),
+            responses: vec![single],
+            response_extensions: None,
+        };
+        let signature = key.sign(&data.to_der().unwrap()).unwrap();
+        let basic = BasicOcspResponse {
+            tbs_response_data: data,
+            signature_algorithm: algorithm,
+            signature: BitString::from_bytes(&signature).unwrap(),
+            certs,
+        };
+        OcspResponse::successful(basic).unwrap().to_der().unwrap()
+    }
+
+    fn leaf(issuer: &Issuer, usage: Option<ExtendedKeyUsagePurpose>) -> (CertificateDer<'static>, KeyPair) {
+        let mut params = CertificateParams::new(vec!["mail.example.org".to_owned()]).unwrap();
+        params.extended_key_usages.extend(usage);
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, issuer).unwrap().der().clone(), key)
+    }
+
+    fn is_useless(staple: &Staple) -> bool {
+        matches!(staple, Staple::Useless(_))
+    }
+
+    #[test]
+    fn what_the_authority_says() {
+        let provider = default_provider().unwrap();
+        let authority = issuer();
+        let (own, _) = leaf(&authority, None);
+        let chain = [own.clone(), authority.der().clone()];
+        let judged = |staple: &[u8]| read(staple, &chain, &provider, now());
+        let said = |status, days| response(&own, status, days, authority.key(), None);
+
+        assert!(matches!(judged(&said(CertStatus::good(), (-1, 1))), Staple::Good(Some(_))));
+        let bad = said(revoked(), (-1, 1));
+        assert!(matches!(judged(&bad), Staple::Revoked { is_verified: true, .. }));
+        // Without the authority's certificate nobody can tell whose the signature is.
+        let alone = read(&bad, std::slice::from_ref(&own), &provider, now());
+        assert!(matches!(alone, Staple::Revoked { is_verified: false, .. }));
+        // Too old, of the future, unknown, of another certificate, by somebody else.
+        let (other, key) = leaf(&authority, None);
+        for staple in [
+            said(CertStatus::good(), (-3, -1)),
+            said(CertStatus::good(), (1, 2)),
+            said(CertStatus::unknown(), (-1, 1)),
+            response(&other, CertStatus::good(), (-1, 1), authority.key(), None),
+            response(&own, CertStatus::good(), (-1, 1), &key, None),
+            OcspResponse::try_later().to_der().unwrap(),
+            Vec::new(),
+        ] {
+            assert!(is_useless(&judged(&staple)));
+        }
+        // Whatever is cut off, nothing counts any more, and nothing breaks.
+        assert!((0..bad.len()).all(|end| is_useless(&judged(&bad[..end]))));
+    }
+
+    #[test]
+    fn who_may_speak_for_the_authority() {
+        let provider = default_provider().unwrap();
+        let (authority, stranger) = (issuer(), issuer());
+        let (own, _) = leaf(&authority, None);
+        let chain = [own.clone(), authority.der().clone()];
+        let by = |issuer: &Issuer, usage| {
+            let (responder, key) = leaf(issuer, usage);
+            let responder = Certificate::from_der(&responder).unwrap();
+            let staple = response(&own, CertStatus::good(), (-1, 1), &key, Some(vec![responder]));
+            read(&staple, &chain, &provider, now())
+        };
+        let signs = Some(ExtendedKeyUsagePurpose::OcspSigning);
+        assert!(matches!(by(&authority, signs.clone()), Staple::Good(_)));
+        assert!(is_useless(&by(&authority, None)) && is_useless(&by(&stranger, signs)));
+    }
+}

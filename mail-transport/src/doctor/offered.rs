@@ -48,6 +48,19 @@ const POP3: &[Wish] = &[
     wish("TOP", "programs cannot look at headers before they download", Severity::Note),
 ];
 
+/// What is offered before the login is not all: the rest is judged after it.
+const IMAP_AFTER_LOGIN: &[Wish] = &[
+    wish("IDLE", "programs learn of new mail only when they ask", Severity::Warning),
+    wish(
+        "UIDPLUS",
+        "programs cannot find what they have stored, and expunge more than they want",
+        Severity::Note,
+    ),
+    wish("MOVE", "messages are moved in three steps, and doubled if one fails", Severity::Note),
+    wish("SPECIAL-USE", "programs guess which mailbox is for what was sent, and for drafts", Severity::Note),
+    wish("CONDSTORE", "programs read the flags of all messages to see what has changed", Severity::Note),
+];
+
 /// The first word of each line.
 fn has(words: &[String], wanted: &str) -> bool {
     words
@@ -141,6 +154,11 @@ pub(super) fn judge(subject: &str, protocol: Protocol, words: &[String]) -> Vec<
     };
     findings.extend(missing(subject, protocol, wishes, words));
     findings
+}
+
+/// What IMAP offers after the login.
+pub(super) fn after_login(subject: &str, words: &[String]) -> Option<Finding> {
+    missing(subject, Protocol::Imap, IMAP_AFTER_LOGIN, words)
 }
 
 /// One finding for all that is missing, as bad as the worst of it.

@@ -4,7 +4,11 @@ use std::{fmt, time::Duration};
 
 use mailwire_core::setters;
 
-use crate::{Protocol, Security, discover, discover::Settings, sasl::Credentials};
+use crate::{
+    Protocol, Security, discover,
+    discover::{Doubt, Settings},
+    sasl::Credentials,
+};
 
 /// A server to be examined.
 #[non_exhaustive]
@@ -18,13 +22,15 @@ pub struct Server {
     pub port: u16,
     /// How the connection is to be protected.
     pub security: Security,
+    /// Why nobody logs in there before somebody has looked: it was found, and nothing proves that it is the right one.
+    pub doubt: Option<Doubt>,
 }
 
 impl Server {
     /// A server at the port that is registered for its protocol and protection.
     #[must_use]
     pub fn new(protocol: Protocol, host: impl Into<String>, security: Security) -> Self {
-        Self { protocol, host: host.into(), port: security.default_port(protocol), security }
+        Self { protocol, host: host.into(), port: security.default_port(protocol), security, doubt: None }
     }
 
     /// Sets the port.
@@ -37,7 +43,8 @@ impl Server {
 
 impl From<&Settings> for Server {
     fn from(settings: &Settings) -> Self {
-        Self::new(settings.protocol, settings.host.clone(), settings.security).with_port(settings.port)
+        let server = Self::new(settings.protocol, settings.host.clone(), settings.security);
+        Self { doubt: settings.doubt(), ..server.with_port(settings.port) }
     }
 }
 

@@ -42,10 +42,10 @@ pub(super) struct Examined {
     pub(super) is_open: bool,
     /// The certificates that it shows, its own first.
     pub(super) chain: Vec<CertificateDer<'static>>,
+    /// Where it was reached.
+    pub(super) endpoint: Option<Endpoint>,
     /// A client that verifies certificates can shake hands.
     pub(super) is_verified: bool,
-    /// What it offers within TLS, as words.
-    pub(super) offered: Vec<String>,
 }
 
 /// A port under examination.
@@ -296,6 +296,7 @@ impl<R: Resolver, H: Http> Examination<'_, R, H> {
 
     fn opened(&mut self) {
         self.done.is_open = true;
+        self.done.endpoint = Some(self.endpoint.clone());
         let what = format!("{} answers.", name(self.port.server.protocol));
         self.done.findings.push(Finding::new(&PORT_OPEN, &self.subject, what));
     }
@@ -326,7 +327,6 @@ impl<R: Resolver, H: Http> Examination<'_, R, H> {
             Said::Yes(words) => {
                 let findings = offered::judge(&self.subject, self.port.server.protocol, &words);
                 self.done.findings.extend(findings);
-                self.done.offered = words;
             }
             other => {
                 let findings = offered::not_told(&self.subject, self.port.server.protocol, &other);

@@ -163,6 +163,13 @@ impl Endpoint {
         self
     }
 
+    /// The same server, protected in this way.
+    #[cfg(feature = "doctor")]
+    pub(crate) const fn protected(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
     /// The same server at one of its host's addresses.
     #[cfg(feature = "doctor")]
     pub(crate) fn toward(mut self, address: IpAddr) -> Self {

@@ -1,6 +1,6 @@
 //! Servers that do as they are told.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use mailwire_transport::{Stream, tls::ServerTls};
 use tokio::{
@@ -13,6 +13,9 @@ use crate::world::Net;
 /// What is said to a line (the greeting, to an empty one) in place of what would be; an empty text ends the connection. Whether
 /// TLS is there is known.
 pub type Say = Arc<dyn Fn(&str, bool) -> Option<String> + Send + Sync>;
+
+/// The messages of anna, and whether those that are sent come there.
+pub type Mailbox = Arc<Mutex<Vec<String>>>;
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Speaks {
@@ -48,21 +51,22 @@ impl Net {
         speaks: Speaks,
         tls: ServerTls,
         say: impl Fn(&str, bool) -> Option<String> + Send + Sync + 'static,
-    ) {
+    ) -> u16 {
         let listener = Self::listener().await;
-        self.at(port, &listener);
-        let say: Say = Arc::new(say);
+        let real = self.at(port, &listener);
+        let (say, mailbox): (Say, _) = (Arc::new(say), self.mailbox.clone());
         tokio::spawn(async move {
             loop {
                 let stream: Stream = listener.accept().await.unwrap().0.into();
-                let (tls, say) = (tls.clone(), say.clone());
+                let (tls, say, mailbox) = (tls.clone(), say.clone(), mailbox.clone());
                 tokio::spawn(async move {
                     if let Ok(stream) = tls.accept(stream).await {
-                        serve(stream, speaks, None, say).await;
+                        serve(stream, speaks, None, say, mailbox).await;
                     }
                 });
             }
         });
+        real
     }
 
     pub async fn clear(
@@ -74,11 +78,11 @@ impl Net {
     ) {
         let listener = Self::listener().await;
         self.at(port, &listener);
-        let say: Say = Arc::new(say);
+        let (say, mailbox): (Say, _) = (Arc::new(say), self.mailbox.clone());
         tokio::spawn(async move {
             loop {
                 let stream: Stream = listener.accept().await.unwrap().0.into();
-                tokio::spawn(serve(stream, speaks, tls.clone(), say.clone()));
+                tokio::spawn(serve(stream, speaks, tls.clone(), say.clone(), mailbox.clone()));
             }
         });
     }
@@ -105,7 +109,7 @@ impl Net {
     }
 }
 
-async fn serve(stream: Stream, speaks: Speaks, tls: Option<ServerTls>, say: Say) {
+async fn serve(stream: Stream, speaks: Speaks, tls: Option<ServerTls>, say: Say, mailbox: Mailbox) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     loop {
@@ -114,8 +118,11 @@ async fn serve(stream: Stream, speaks: Speaks, tls: Option<ServerTls>, say: Say)
             Speaks::Imap => line.split_once(' ').unwrap_or(("*", "")),
             _ => ("", line.as_str()),
         };
-        let said = say(rest, is_tls).unwrap_or_else(|| usual(speaks, rest, is_tls, tls.is_some()));
-        let said = said.replace('~', tag);
+        let usual = || {
+            of_mailbox(speaks, rest, &mailbox.lock().unwrap())
+                .unwrap_or_else(|| usual(speaks, rest, is_tls, tls.is_some()))
+        };
+        let said = say(rest, is_tls).unwrap_or_else(usual).replace('~', tag);
         if said.is_empty() || stream.write_all(format!("{said}\r\n").as_bytes()).await.is_err() {
             return;
         }
@@ -126,11 +133,64 @@ async fn serve(stream: Stream, speaks: Speaks, tls: Option<ServerTls>, say: Say)
             stream = BufReader::new(protected);
         }
         line.clear();
+        if said.starts_with("354") {
+            let mut message = String::new();
+            while stream.read_line(&mut message).await.is_ok_and(|length| length > 0)
+                && !format!("\r\n{message}").ends_with("\r\n.\r\n")
+            {}
+            // Nothing comes from a client that was told of no recipient.
+            if message.len() > 3 {
+                mailbox.lock().unwrap().push(message);
+            }
+            ".".clone_into(&mut line);
+            continue;
+        }
+        if said.starts_with("+ idling") {
+            // `DONE` ends it.
+            let mut done = String::new();
+            let _ = stream.read_line(&mut done).await;
+            let _ = stream.write_all(format!("{} OK\r\n", said.rsplit(' ').next().unwrap()).as_bytes()).await;
+        }
         if !stream.read_line(&mut line).await.is_ok_and(|length| length > 0) {
             return;
         }
         line.truncate(line.trim_end().len());
     }
+}
+
+/// What is said of the messages that are there.
+fn of_mailbox(speaks: Speaks, line: &str, messages: &[String]) -> Option<String> {
+    let last = messages.last();
+    let header = last.and_then(|message| message.split("\r\n\r\n").next()).unwrap_or_default();
+    let id = line.split(' ').next_back().unwrap_or_default().trim_matches(['"', '<', '>']);
+    let is_in = |text: &str| !id.is_empty() && text.contains(id);
+    let is_report = header.contains("Subject: Undelivered");
+    let found = |is: bool| format!("* SEARCH{}\r\n~ OK", if is { " 1" } else { "" });
+    let verb: String = line.split(' ').take(3).collect::<Vec<_>>().join(" ").to_ascii_uppercase();
+    Some(match speaks {
+        Speaks::Imap if verb.starts_with("EXAMINE") => {
+            format!("* {} EXISTS\r\n~ OK [READ-ONLY]", messages.len())
+        }
+        Speaks::Imap if verb == "UID SEARCH HEADER" => found(is_in(header) && !is_report),
+        Speaks::Imap if verb == "UID SEARCH BODY" => found(last.is_some_and(|last| is_report && is_in(last))),
+        Speaks::Imap if verb.starts_with("UID FETCH") => {
+            let (section, text) = match line.contains("HEADER") {
+                true => ("HEADER", format!("{header}\r\n\r\n")),
+                false => ("", last.cloned().unwrap_or_default()),
+            };
+            format!("* 1 FETCH (UID 1 BODY[{section}] {{{}}}\r\n{text})\r\n~ OK", text.len())
+        }
+        Speaks::Pop3 if verb == "LIST" => {
+            let listed: String = messages
+                .iter()
+                .zip(1..)
+                .map(|(message, number)| format!("{number} {}\r\n", message.len()))
+                .collect();
+            format!("+OK\r\n{listed}.")
+        }
+        Speaks::Pop3 if verb.starts_with("TOP") => format!("+OK\r\n{header}\r\n\r\n."),
+        _ => return None,
+    })
 }
 
 fn usual(speaks: Speaks, line: &str, is_tls: bool, has_tls: bool) -> String {
@@ -147,6 +207,9 @@ fn usual(speaks: Speaks, line: &str, is_tls: bool, has_tls: bool) -> String {
         }
         (Speaks::Smtp | Speaks::Submission, "STARTTLS") => "220 go",
         (Speaks::Smtp | Speaks::Submission, "QUIT") => "221 bye",
+        (Speaks::Submission, "AUTH") => "235 in",
+        (Speaks::Submission, "MAIL" | "RCPT" | ".") => "250 ok",
+        (Speaks::Submission, "DATA") => "354 go",
         (Speaks::Smtp | Speaks::Submission, _) => "500 what",
         (Speaks::Imap, "") => "* OK hi",
         (Speaks::Imap, "CAPABILITY") if is_tls => {
@@ -157,13 +220,15 @@ fn usual(speaks: Speaks, line: &str, is_tls: bool, has_tls: bool) -> String {
         }
         (Speaks::Imap, "CAPABILITY") => "* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n~ OK done",
         (Speaks::Imap, "STARTTLS") => "~ OK go",
+        (Speaks::Imap, "AUTHENTICATE" | "NOOP") => "~ OK done",
+        (Speaks::Imap, "IDLE") => "+ idling ~",
         (Speaks::Imap, "LOGOUT") => "* BYE\r\n~ OK bye",
         (Speaks::Imap, _) => "~ BAD what",
         (Speaks::Pop3, "") => "+OK hi",
         (Speaks::Pop3, "CAPA") if is_tls => "+OK\r\nTOP\r\nUIDL\r\nUSER\r\n.",
         (Speaks::Pop3, "CAPA") if offers_tls => "+OK\r\nTOP\r\nUIDL\r\nSTLS\r\n.",
         (Speaks::Pop3, "CAPA") => "+OK\r\nTOP\r\nUIDL\r\n.",
-        (Speaks::Pop3, "STLS" | "QUIT") => "+OK",
+        (Speaks::Pop3, "STLS" | "QUIT" | "USER" | "PASS") => "+OK",
         (Speaks::Pop3, _) => "-ERR what",
     };
     text.to_owned()

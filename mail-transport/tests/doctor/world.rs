@@ -16,7 +16,7 @@ use mailwire_transport::{
 };
 use tokio::net::TcpListener;
 
-use crate::certificates::Authority;
+use crate::{certificates::Authority, servers::Mailbox};
 
 #[derive(Default)]
 pub struct World {
@@ -78,6 +78,7 @@ pub struct Net {
     pub authority: Authority,
     ports: HashMap<(String, u16), u16>,
     pub options: Options,
+    pub mailbox: Mailbox,
 }
 
 impl Net {
@@ -91,11 +92,19 @@ impl Net {
         world.text("_dmarc.example.org", "v=DMARC1; p=reject; rua=mailto:dmarc@example.org");
         let mut options = Options::new().with_timeout(Duration::from_secs(20));
         options.discovery.database = None;
-        Self { world: Arc::new(world), authority: Authority::new(), ports: HashMap::new(), options }
+        Self {
+            world: Arc::new(world),
+            authority: Authority::new(),
+            ports: HashMap::new(),
+            options,
+            mailbox: Mailbox::default(),
+        }
     }
 
-    pub fn at(&mut self, port: u16, listener: &TcpListener) {
-        self.at_host("mail.example.org", port, listener.local_addr().unwrap().port());
+    pub fn at(&mut self, port: u16, listener: &TcpListener) -> u16 {
+        let real = listener.local_addr().unwrap().port();
+        self.at_host("mail.example.org", port, real);
+        real
     }
 
     pub fn at_host(&mut self, host: &str, port: u16, real: u16) {
