@@ -70,7 +70,7 @@ impl Case<'_> {
             }
         };
         let mut findings = Vec::new();
-        let staple = self.staple(&chain, &mut findings);
+        let (staple, good) = self.staple(&chain, &mut findings);
         let wrong = self
             .dates(&chain)
             .or_else(|| weak(&chain).map(|what| {
@@ -80,7 +80,8 @@ impl Case<'_> {
             .or_else(|| self.verified.err().map(|error| self.not_verified(&chain, error)));
         let is_wrong = wrong.is_some();
         let first = wrong.unwrap_or_else(|| self.good(&chain));
-        findings.insert(0, described(first, &chain));
+        let first = described(first, &chain);
+        findings.insert(0, good.into_iter().fold(first, |first, good| first.with_detail("OCSP", good)));
         if !is_wrong {
             findings.extend(self.ends_soon(&chain));
         }
@@ -141,8 +142,13 @@ impl Case<'_> {
         })
     }
 
-    /// What is stapled: that the certificate is revoked is what is wrong with it, the rest is told beside.
-    fn staple(&self, chain: &[Certificate], findings: &mut Vec<Finding>) -> Option<Finding> {
+    /// What is stapled: that the certificate is revoked is what is wrong with it, that it is not is a detail, and the rest is
+    /// told beside.
+    fn staple(
+        &self,
+        chain: &[Certificate],
+        findings: &mut Vec<Finding>,
+    ) -> (Option<Finding>, Option<String>) {
         let must = chain.first().is_some_and(|own| {
             own.tbs_certificate.extensions.iter().flatten().any(|extension| extension.extn_id == TLS_FEATURE)
         });
@@ -152,11 +158,15 @@ impl Case<'_> {
                 let remedy = "Switch OCSP stapling on at the server, or have a certificate issued without must-staple.";
                 findings.push(self.finding(&STAPLE_MISSING, what, remedy));
             }
-            return None;
+            return (None, None);
         }
-        let provider = default_provider().ok()?;
+        let Ok(provider) = default_provider() else { return (None, None) };
         match ocsp::read(&self.shown.staple, &self.shown.chain, &provider, self.now) {
-            Staple::Good(_) => None,
+            Staple::Good(until) => {
+                let until =
+                    until.map(|until| format!(", and says so until {}", day(until))).unwrap_or_default();
+                (None, Some(format!("the authority has not revoked it{until}")))
+            }
             Staple::Revoked { at, is_verified } => {
                 let what = format!("The authority has revoked the certificate on {}.", day(at));
                 let remedy = "Find out why it was revoked (a stolen key?), make a new key, and have a new certificate issued.";
@@ -165,7 +175,10 @@ impl Case<'_> {
                 } else {
                     "not verified: the authority's certificate is not sent"
                 };
-                Some(self.finding(&CERTIFICATE_REVOKED, what, remedy).with_detail("signature", verified))
+                (
+                    Some(self.finding(&CERTIFICATE_REVOKED, what, remedy).with_detail("signature", verified)),
+                    None,
+                )
             }
             Staple::Useless(reason) => {
                 let what = format!(
@@ -176,7 +189,7 @@ impl Case<'_> {
                     what,
                     "See that the server renews the response, and reaches the authority's OCSP responder.",
                 ));
-                None
+                (None, None)
             }
         }
     }

@@ -49,8 +49,12 @@ const BROKEN: &[(u16, &str)] = &[
 pub(super) enum Question {
     /// This version at most, with suites that old servers have.
     Version(u16),
-    /// TLS 1.2 with broken suites.
-    BrokenSuites,
+    /// TLS 1.2 with broken suites, with those of Diffie-Hellman over integers or without: a server that would take one of these
+    /// and has no parameters for it ends the handshake, whatever else it would take.
+    BrokenSuites {
+        /// Whether they are among them.
+        integers: bool,
+    },
 }
 
 /// What a server chose.
@@ -110,11 +114,19 @@ fn number(bytes: &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.try_into().ok()?))
 }
 
+/// Whether a suite needs parameters of Diffie-Hellman over integers.
+fn is_of_integers(name: &str) -> bool {
+    name.trim_start_matches("EXP-").starts_with("DHE-") || name.starts_with("ADH-")
+}
+
 /// A ClientHello in its record.
 fn hello(question: Question, name: &str, random: [u8; 32]) -> Option<Vec<u8>> {
     let (version, suites) = match question {
         Question::Version(version) => (version, OLD.to_vec()),
-        Question::BrokenSuites => (TLS_1_2, BROKEN.iter().map(|(suite, _)| *suite).collect()),
+        Question::BrokenSuites { integers } => {
+            let offered = BROKEN.iter().filter(|(_, name)| integers || !is_of_integers(name));
+            (TLS_1_2, offered.map(|(suite, _)| *suite).collect())
+        }
     };
     let suites: Vec<u8> = suites.into_iter().flat_map(u16::to_be_bytes).collect();
     let mut body = version.to_be_bytes().to_vec();
@@ -170,7 +182,8 @@ mod tests {
     /// What rustls reads of the hello.
     #[test]
     fn the_hello_is_one() {
-        for question in [Question::Version(TLS_1_2), Question::BrokenSuites] {
+        let broken = |integers| Question::BrokenSuites { integers };
+        for question in [Question::Version(TLS_1_2), broken(true), broken(false)] {
             let hello = hello(question, "mail.example.org", [7; 32]).unwrap();
             let mut acceptor = Acceptor::default();
             acceptor.read_tls(&mut hello.as_slice()).unwrap();

@@ -189,6 +189,7 @@ impl<R: Resolver, H: Http> Examination<'_, R, H> {
 
     /// A port where the conversation begins in clear.
     async fn clear(&mut self, stream: Stream) {
+        let is_near = stream.peer_addr().is_some_and(|address| address.ip().is_loopback());
         let mut talk = self.talk(stream);
         let greeting = talk.greeting().await;
         if !self.greeting(greeting).await {
@@ -206,7 +207,10 @@ impl<R: Resolver, H: Http> Examination<'_, R, H> {
         };
         let protocol = self.port.server.protocol;
         let in_clear = offered::password_in_clear(&self.subject, protocol, &words);
-        self.done.findings.extend(in_clear);
+        self.done.findings.extend(in_clear.map(|finding| match is_near {
+            true => finding.with_detail("mind", "this is the server's own machine, from which some take passwords in clear: examine it from another one, too"),
+            false => finding,
+        }));
         if !offered::has_tls(protocol, &words) {
             talk.end().await;
             return self.no_starttls(&words);
@@ -376,6 +380,17 @@ impl<R: Resolver, H: Http> Examination<'_, R, H> {
         None
     }
 
+    /// A broken suite that the server takes.
+    async fn broken_suite(&self) -> Option<Chosen> {
+        for integers in [true, false] {
+            let chosen = self.ask(Question::BrokenSuites { integers }).await;
+            if chosen.is_some_and(|chosen| chosen.version == legacy::TLS_1_2) {
+                return chosen;
+            }
+        }
+        None
+    }
+
     async fn ask(&self, question: Question) -> Option<Chosen> {
         let mut stream = self.again_to_tls().await?;
         legacy::ask(&mut stream, question, &self.port.server.host, self.doctor.options.timeout).await
@@ -400,9 +415,7 @@ impl<R: Resolver, H: Http> Examination<'_, R, H> {
             let what = format!("The server still takes {version}, which is broken (RFC 8996).");
             self.tell(&TLS_OLD, what, "Switch TLS 1.0 and 1.1 off.", None);
         }
-        let broken =
-            self.ask(Question::BrokenSuites).await.filter(|chosen| chosen.version == legacy::TLS_1_2);
-        if let Some(broken) = broken {
+        if let Some(broken) = self.broken_suite().await {
             let what = "The server takes a cipher that is broken, if somebody asks for it.";
             let remedy = "Leave the server nothing but ciphers with AES-GCM or ChaCha20 and ECDHE.";
             let finding = Finding::new(&CIPHERS_BROKEN, &self.subject, what).with_remedy(remedy);

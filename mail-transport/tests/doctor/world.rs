@@ -86,6 +86,7 @@ impl Net {
     pub fn new() -> Self {
         let world = World::default();
         world.answer("example.org", RecordType::Mx, Record::Mx(Mx::new(10, "mail.example.org")));
+        world.answer("mail.example.org", RecordType::A, Record::Address([192, 0, 2, 25].into()));
         world.srv("_imaps", 993, "mail.example.org");
         world.srv("_submissions", 465, "mail.example.org");
         world.text("example.org", "v=spf1 mx -all");
