@@ -202,7 +202,7 @@ impl Bed {
     /// A message is sent and waited for.
     pub(crate) fn send_test(&mut self) {
         let options = self.options.clone().with_send_test(true);
-        self.options = options.with_patience(Duration::from_secs(2)).with_slow(Duration::from_secs(20));
+        self.options = options.with_patience(Duration::from_secs(30)).with_slow(Duration::from_secs(30));
     }
 
     /// Starts all, and has it examined.

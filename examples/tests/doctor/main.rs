@@ -10,7 +10,7 @@ mod zone;
 
 use std::collections::BTreeSet;
 
-use mailwire_transport::doctor::{Report, Severity};
+use mailwire_transport::doctor::{Report, Severity, checks};
 use tokio::task::JoinSet;
 
 use self::{
@@ -41,9 +41,25 @@ async fn where_all_is_right_nothing_is_told() {
         "tlsrpt-found",
         "dane-found",
         "reverse-found",
+        "login-works",
+        "test-delivered",
     ] {
         assert!(good.contains(check), "{check}: {good:?}");
     }
+}
+
+#[test]
+fn the_book_has_all_checks() {
+    let book = include_str!("../../../docs/src/doctor.md");
+    let rows = checks().map(|check| {
+        let section = check.section;
+        format!("| `{}` | {section} | {} | {} |\n", check.name, check.severity, check.about)
+    });
+    let table = format!(
+        "| check | section | usually | what it says |\n| --- | --- | --- | --- |\n{}",
+        rows.collect::<String>()
+    );
+    assert!(book.contains(&table), "docs/src/doctor.md is to have this table:\n{table}");
 }
 
 /// Some of them at once, so that those who wait do not add up.

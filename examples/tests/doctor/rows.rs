@@ -1,11 +1,13 @@
 //! What can be wrong: the name, the check that tells of it, and the change.
 
+use std::time::Duration;
+
 use hickory_resolver::proto::rr::rdata::A;
 use mailwire_store::testing::Fault;
-use mailwire_transport::{Protocol, Security};
+use mailwire_transport::{Protocol, Security, sasl::Credentials};
 
 use crate::{
-    bed::{Bed, MAIL, Other, POLICY, Spoilt},
+    bed::{ANNA, Bed, MAIL, Other, POLICY, Spoilt},
     certificates::Wrong,
 };
 
@@ -82,6 +84,24 @@ pub(crate) static ERRORS: &[Row] = &[
         bed.in_clear = true;
         bed.options = bed.options.clone().with_ports(vec![25, 465, 993, 995, 143]);
     }),
+    row("a wrong password", "login-refused", |bed| {
+        let credentials = Credentials::password(ANNA, "wrong");
+        bed.options = bed.options.clone().with_credentials(Some(credentials));
+    }),
+    // The test message.
+    row("greylisting of the own user", "test-deferred", |bed| {
+        bed.send_test();
+        bed.fault(Fault::reply("450 4.7.1 greylisted").before("RCPT").over(Protocol::Submission));
+    }),
+    row("the test message is refused", "test-refused", |bed| {
+        bed.send_test();
+        bed.fault(Fault::reply("550 5.7.1 spam").before("RCPT").over(Protocol::Submission));
+    }),
+    row("the test message is lost", "test-missing", |bed| {
+        bed.send_test();
+        bed.options = bed.options.clone().with_patience(Duration::from_secs(2));
+        bed.fault(Fault::reply("250 2.0.0 taken").before(".").over(Protocol::Submission));
+    }),
     // Records.
     row("MX to nowhere", "mx-nowhere", |bed| {
         bed.mx("nowhere.example.test");
@@ -157,6 +177,11 @@ pub(crate) static WARNINGS: &[Row] = &[
     }),
     row("an MTA-STS policy for a minute", "mta-sts-short", |bed| {
         bed.policy(&POLICY.replace("1209600", "60"))
+    }),
+    row("a slow delivery", "test-slow", |bed| {
+        bed.send_test();
+        bed.options = bed.options.clone().with_slow(Duration::from_secs(1));
+        bed.fault(Fault::delay(Duration::from_millis(1500)).before("MAIL").over(Protocol::Submission));
     }),
     row("port 25 without TLS", "starttls-missing", |bed| {
         let answer = "250-mail.example.test\r\n250 8BITMIME";
