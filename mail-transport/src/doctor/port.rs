@@ -93,7 +93,7 @@ fn not_open(port: &Port, silence: Silence, error: &Error) -> Option<Finding> {
         Silence::Dropped => (
             &PORT_DROPPED,
             format!(
-                "Nothing comes back: a firewall drops what is sent there, or the host is off. {what} is not possible from here."
+                "Nothing comes back: a firewall drops what is sent there, or the host is off; {what} is not possible from here."
             ),
             match port.server.port {
                 25 => {

@@ -1,6 +1,9 @@
 //! The report as a page: one file, without scripts, that loads nothing.
 
-use mailwire_transport::doctor::{Finding, Report, Section, Severity};
+use mailwire_transport::{
+    Protocol,
+    doctor::{Finding, Report, Section, Severity},
+};
 
 use crate::terminal::summary;
 
@@ -54,7 +57,7 @@ fn servers(report: &Report) -> String {
     let rows: String = report
         .servers
         .iter()
-        .map(|server| (format!("{:?}", server.protocol), server.to_string()))
+        .map(|server| (protocol(server.protocol).to_owned(), server.to_string()))
         .chain(report.hosts.iter().map(|host| ("Takes mail".to_owned(), host.clone())))
         .map(|(use_, server)| {
             format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escaped(&use_), escaped(&server))
@@ -63,6 +66,16 @@ fn servers(report: &Report) -> String {
     match rows.is_empty() {
         true => String::new(),
         false => format!("<section>\n<h2>Servers</h2>\n<table>\n{rows}</table>\n</section>\n"),
+    }
+}
+
+fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Imap => "IMAP",
+        Protocol::Pop3 => "POP3",
+        Protocol::Submission => "Sends mail",
+        Protocol::Lmtp => "LMTP",
+        _ => "SMTP",
     }
 }
 
