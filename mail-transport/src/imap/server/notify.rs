@@ -1,5 +1,7 @@
 //! NOTIFY: what a client is told by itself, whether a command is in progress or not (RFC 5465).
 
+use std::time::Duration;
+
 use mailwire_core::Misuse;
 use mailwire_imap::{
     Capability,
@@ -11,6 +13,7 @@ use mailwire_imap::{
     response::{Code, ListExtension, ListKind, Reply, Untagged},
     types::{Atom, ListPattern, MailboxAttribute, MailboxName, Uid},
 };
+use tokio::time::Instant;
 
 use super::{
     answers::{MailboxEvent, MailboxUpdate, Update},
@@ -35,6 +38,8 @@ const LOOKED_AT: u64 = 256;
 const ENTRIES: usize = 16;
 /// So many times a session is asked for more news after a command: others may go on for ever.
 const MAX_PAGES: usize = 4096;
+/// Nor is it asked for longer than this, where each answer takes a while: the rest is told later.
+const NEWS_TIME: Duration = Duration::from_secs(1);
 
 /// What a client wants to be told.
 #[derive(Debug, Default)]
@@ -217,10 +222,12 @@ impl<S: Service> Conversation<S> {
 
     /// Tells what there is now.
     pub(super) async fn tell_news(&mut self, permits_expunge: bool) -> Result<(), Error> {
+        let begin = Instant::now();
         for _ in 0..MAX_PAGES {
             let Some(session) = &mut self.session else { break };
             let updates = session.poll_updates().await;
-            let is_last = updates.is_empty() || updates.contains(&Update::MailboxGone);
+            let is_late = begin.elapsed() >= NEWS_TIME;
+            let is_last = is_late || updates.is_empty() || updates.contains(&Update::MailboxGone);
             self.tell(updates, permits_expunge).await?;
             if is_last {
                 break;
