@@ -151,7 +151,7 @@ impl Inner {
             leads
         };
         if leads {
-            let leader = Leader { store: Arc::clone(self), account };
+            let leader = Leader { store: Arc::clone(self), account, has_ended: false };
             tokio::spawn(async move { leader.lead().await });
         }
         answered.await.unwrap_or_else(|_| Err(stopped()))
@@ -238,16 +238,19 @@ impl Inner {
 struct Leader {
     store: Arc<Inner>,
     account: i64,
+    /// There is nothing more to do, and others may be at it again.
+    has_ended: bool,
 }
 
 impl Leader {
-    async fn lead(self) {
+    async fn lead(mut self) {
         loop {
             let jobs: Vec<_> = {
                 let mut lanes = self.store.lanes.lock();
-                let Some(waiting) = lanes.get_mut(&self.account) else { return };
+                let waiting = lanes.entry(self.account).or_default();
                 if waiting.is_empty() {
                     lanes.remove(&self.account);
+                    self.has_ended = true;
                     return;
                 }
                 let count = waiting.len().min(GROUP);
@@ -261,7 +264,7 @@ impl Leader {
 impl Drop for Leader {
     /// Where a change panicked, or the runtime ends, those who wait are told that nothing was done.
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if !self.has_ended {
             let waiting = self.store.lanes.lock().remove(&self.account);
             drop(waiting);
         }

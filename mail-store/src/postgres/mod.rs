@@ -66,6 +66,7 @@ mod leases;
 mod lines;
 mod mailboxes;
 mod messages;
+mod rows;
 mod schema;
 mod sql;
 mod store;
