@@ -4,13 +4,13 @@
 #     interop/postgres.sh cargo test -p mailwire-store --features postgres --test postgres
 #
 # The command finds the cluster by POSTGRES_URL, and can start it again by POSTGRES_CTL: `$POSTGRES_CTL restart -m immediate`.
-# It listens at a Unix socket in that folder and at a port of 127.0.0.1 that was free. PostgreSQL does not run as root: the
+# With POSTGRES_CERTIFICATE it is trusted by TLS. It listens at a Unix socket in that folder and at a port of 127.0.0.1 that was free. PostgreSQL does not run as root: the
 # user `postgres`, whom Debian's package makes, runs it then. PG_BIN says where initdb and pg_ctl are.
 set -euo pipefail
 
 bin=${PG_BIN:-}
 if [ -z "$bin" ]; then
-    for found in /usr/lib/postgresql/*/bin $(dirname "$(command -v initdb || true)"); do
+    for found in $(dirname "$(command -v initdb || true)") /usr/lib/postgresql/*/bin; do
         [ -x "$found/initdb" ] && bin=$found
     done
 fi
@@ -35,12 +35,23 @@ finish() {
     rm -rf "$folder"
 }
 trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+child=
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null; exit 143' INT TERM
 
 cd "$folder"
 "${as[@]}" "$bin/initdb" -D "$folder/data" -U mail -A trust --no-instructions -E UTF8 --locale=C >"$folder/initdb.log" ||
     { cat "$folder/initdb.log" >&2; exit 1; }
+# It takes TLS, too, by a certificate that is made here.
+tls=off
+if openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
+    -keyout "$folder/server.key" -out "$folder/server.pem" 2>/dev/null; then
+    chmod 600 "$folder/server.key"
+    [ ${#as[@]} = 0 ] || chown "${PG_USER:-postgres}" "$folder/server.key"
+    chmod 644 "$folder/server.pem"
+    tls=on
+    export POSTGRES_CERTIFICATE=$folder/server.pem
+fi
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 cat >>"$folder/data/postgresql.conf" <<EOF
 port = $port
@@ -48,6 +59,9 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = '$folder'
 max_connections = 200
 restart_after_crash = on
+ssl = $tls
+ssl_cert_file = '$folder/server.pem'
+ssl_key_file = '$folder/server.key'
 EOF
 "${as[@]}" "$bin/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w start >/dev/null ||
     { cat "$folder/server.log" >&2; exit 1; }
@@ -56,6 +70,9 @@ cd - >/dev/null
 export POSTGRES_URL="postgres://mail@127.0.0.1:$port/postgres"
 export POSTGRES_CTL="${as[*]} $bin/pg_ctl -D $folder/data -l $folder/server.log -w"
 status=0
-"$@" || status=$?
+# In the background, so that a signal is not kept waiting.
+"$@" &
+child=$!
+wait "$child" || status=$?
 [ $status = 0 ] || tail -30 "$folder/server.log" >&2
 exit $status

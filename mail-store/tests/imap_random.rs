@@ -5,6 +5,8 @@
 
 #[cfg(feature = "sqlite")]
 mod file;
+#[cfg(feature = "postgres")]
+mod postgres_server;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
@@ -407,19 +409,21 @@ async fn deliver(store: &impl Store, ada: AccountId, raw: &'static str) {
     store.deliver(body, &[Target::inbox(ada)]).await.remove(0).unwrap();
 }
 
-async fn history(store: impl Users, seed: u64, steps: usize) {
+/// Sessions at stores that show the same mail: each is at one of them.
+async fn history(stores: &[impl Users], seed: u64, steps: usize) {
     let random = &mut Random(seed);
+    let store = &stores[0];
     let ada = store.account("ada").await.unwrap();
     for name in ["other", "x", "x/z"] {
         let path = MailboxPath::new(name).unwrap();
         store.alter(ada, MailboxChange::Create { path, special_use: None }).await.unwrap();
     }
     for _ in 0..10 {
-        deliver(&store, ada, "Subject: first\r\n\r\nx\r\n").await;
+        deliver(store, ada, "Subject: first\r\n\r\nx\r\n").await;
     }
     let mut sessions = Vec::new();
     for (place, kind) in KINDS.into_iter().enumerate() {
-        sessions.push(Session::new(&store, kind, seed * 100 + place as u64).await);
+        sessions.push(Session::new(&stores[place % stores.len()], kind, seed * 100 + place as u64).await);
     }
     let mut mirror = Mirror::default();
     for _ in 0..steps {
@@ -430,29 +434,30 @@ async fn history(store: impl Users, seed: u64, steps: usize) {
             // Two at a time, and a mirror that is cut meanwhile.
             0..5 => drop(tokio::join!(other.step(), sessions[place].step())),
             5 => {
-                let lines = 4 + random.below(40);
-                let _ = tokio::join!(other.step(), mirror.sync(&store, lines));
+                let (lines, at) = (4 + random.below(40), &stores[random.below(stores.len())]);
+                let _ = tokio::join!(other.step(), mirror.sync(at, lines));
             }
-            6 => deliver(&store, ada, "Subject: new\r\n\r\nx\r\n").await,
+            6 => deliver(&stores[random.below(stores.len())], ada, "Subject: new\r\n\r\nx\r\n").await,
             _ => other.step().await,
         }
         sessions.push(other);
     }
-    let truth = messages(&store, ada).await;
+    let truth = messages(store, ada).await;
     for session in &mut sessions {
         session.check(&truth, seed).await;
     }
-    mirror.sync(&store, usize::MAX).await.unwrap();
+    mirror.sync(store, usize::MAX).await.unwrap();
     assert_eq!(mirror.messages, truth, "seed {seed}: the mirror");
 }
 
-/// Histories from some seeds on, over a new store each.
-async fn histories<S: Users, F: Future<Output = S>>(mut make: impl FnMut() -> F, seeds: u64) {
+/// Histories from some seeds on, over new stores each.
+async fn histories<S: Users, F: Future<Output = Vec<S>>>(mut make: impl FnMut() -> F, seeds: u64) {
     let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
     let first = number("MAILWIRE_SEED").unwrap_or(0);
     for seed in first..first + number("MAILWIRE_SEEDS").unwrap_or(seeds) {
         // A panic within is told with the seed.
-        let told = tokio::time::timeout(Duration::from_secs(3600), history(make().await, seed, 60));
+        let stores = make().await;
+        let told = tokio::time::timeout(Duration::from_secs(3600), history(&stores, seed, 60));
         let caught = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(told)).await;
         assert!(matches!(caught, Ok(Ok(()))), "MAILWIRE_SEED={seed} MAILWIRE_SEEDS=1");
     }
@@ -463,7 +468,7 @@ async fn every_view_is_the_stores() {
     let make = || async {
         let store = MemoryStore::new();
         store.add_user("ada", "secret").unwrap();
-        store
+        vec![store]
     };
     histories(make, 8).await;
 }
@@ -481,8 +486,27 @@ async fn every_view_is_the_stores_in_a_file() {
         async move {
             let store = SqliteStore::open(path, Config::new()).unwrap();
             store.add_user("ada", "secret").await.unwrap();
-            store
+            vec![store]
         }
     };
     histories(make, 3).await;
+}
+
+/// Two servers of mail, and three, over one database.
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn every_view_is_the_stores_on_several_servers() {
+    let Some(server) = postgres_server::url() else { return };
+    for nodes in 2..=3 {
+        let make = async || {
+            let place = postgres_server::place(&server).await;
+            let mut stores = Vec::new();
+            for _ in 0..nodes {
+                stores.push(postgres_server::node(&place).await);
+            }
+            stores[0].add_user("ada", "secret").await.unwrap();
+            stores
+        };
+        histories(make, 2).await;
+    }
 }

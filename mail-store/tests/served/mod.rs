@@ -27,7 +27,10 @@ use mailwire_transport::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{NAMES, file, mailboxes, tell};
+use super::{
+    file,
+    killed::{NAMES, mailboxes, tell},
+};
 
 /// Knows Ada without the work that makes passwords hard to guess.
 struct Quick;
