@@ -273,7 +273,10 @@ async fn what_nobody_needs_is_swept() {
 
     let store = open().await;
     store.expunge(inbox, &both, Which::All).await.unwrap();
-    store.sweep().await.unwrap();
+    // The store before this one may have been at it when it ended, and its transaction takes a moment to end, too.
+    while count(&place, "blob").await > 2 {
+        store.sweep().await.unwrap();
+    }
     assert_eq!((count(&place, "chunk").await, count(&place, "blob").await), (4, 2), "copies have them");
     // More than are removed at once.
     for _ in 0..10 {

@@ -220,6 +220,8 @@ struct Inner {
     decoy_key: Secret,
     /// The numbers of bodies that are this process'.
     blobs: Mutex<Range<i64>>,
+    /// One sweeps at a time.
+    sweeping: tokio::sync::Mutex<()>,
     /// The accounts of mailboxes, which never change.
     owners: Mutex<HashMap<i64, i64>>,
 }
@@ -256,12 +258,16 @@ impl PostgresStore {
             leases: Leases::default(),
             decoy_key: known.decoy_key.into(),
             blobs: Mutex::new(0..0),
+            sweeping: tokio::sync::Mutex::default(),
             owners: Mutex::default(),
         });
         let weak = Arc::downgrade(&inner);
         let sweeps = tokio::spawn(async move {
             while let Some(inner) = weak.upgrade() {
-                inner.sweep_all().await;
+                if let Err(failure) = inner.sweep_all().await {
+                    let error = failure.not_done();
+                    tracing::warn!(%error, "what nobody needs cannot be removed now");
+                }
                 let every = SWEEP.min(inner.config.kept_for.max(Duration::from_secs(1)));
                 drop(inner);
                 tokio::time::sleep(every).await;
@@ -278,8 +284,7 @@ impl PostgresStore {
     ///
     /// The database cannot be written.
     pub async fn sweep(&self) -> Result<()> {
-        while self.inner.sweep().await.map_err(Failure::not_done)? {}
-        Ok(())
+        self.inner.sweep_all().await.map_err(Failure::not_done)
     }
 
     /// Gives all mailboxes new UIDVALIDITYs, so that clients forget what they know of UIDs: to be called once after the
@@ -397,18 +402,10 @@ impl Inner {
     }
 
     /// Sweeps until there is nothing more.
-    async fn sweep_all(&self) {
-        loop {
-            match self.sweep().await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(failure) => {
-                    let error = failure.not_done();
-                    tracing::warn!(%error, "what nobody needs cannot be removed now");
-                    return;
-                }
-            }
-        }
+    async fn sweep_all(&self) -> Result<(), Failure> {
+        let _one = self.sweeping.lock().await;
+        while self.sweep().await? {}
+        Ok(())
     }
 }
 
