@@ -140,7 +140,7 @@ impl Line {
 fn number(lines: &[String], words: &str) -> Option<u64> {
     let rest = lines.iter().find_map(|line| line.split_once(words))?.1;
     let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
-    rest[..end].parse().ok()
+    rest.get(..end)?.parse().ok()
 }
 
 fn deliver(port: u16, name: &str, told: &Sender<Told>) -> Option<()> {
