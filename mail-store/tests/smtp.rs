@@ -1,18 +1,25 @@
 //! SMTP's client and server, over sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
 
 use bytes::Bytes;
 use mailwire_core::{Channel, dot::BareNewline};
-use mailwire_store::{SmtpService, memory::MemoryStore};
+use mailwire_store::{Inspector, Room, SmtpService, memory::MemoryStore};
 use mailwire_transport::{
     Endpoint, Error, Payload, RefusedKind, Result, Security, Stream,
     sasl::{Credentials, Mechanism, SaslError},
     server::Listener,
     smtp::{
         Client, Config, Envelope, Outcome, Server,
-        proto::{self, Host},
+        proto::{self, Host, Reply, ReplyCode},
+        server,
     },
     testing::TestCa,
 };
@@ -621,5 +628,66 @@ async fn a_delivery_begins_with_its_trace() {
         );
         let (date, content) = date.split_once("\r\n").unwrap();
         assert!(date.ends_with(" +0000") && content == "Subject: a\r\n\r\nb\r\n", "{message}");
+    }
+}
+
+/// Refuses what has a word in it, and says of all else that it was looked at.
+struct Looking;
+
+impl Inspector for Looking {
+    fn inspect<'a>(
+        &'a self,
+        client: &'a server::Client,
+        transaction: &'a server::Transaction,
+        message: Bytes,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Bytes>, Reply>> + Send + 'a>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let found = format!("X-Looked: {} {}\r\n", client.lmtp, transaction.recipients.len());
+            if memchr::memmem::find(&message, b"meow").is_some() {
+                return Err(Reply::new(ReplyCode::FAILED, "5.7.1 No cats"));
+            }
+            Ok(vec![found.into(), message])
+        })
+    }
+}
+
+#[tokio::test]
+async fn messages_are_looked_at_before_they_are_stored() {
+    for lmtp in [false, true] {
+        let store = MemoryStore::new();
+        for user in ["ada", "bob"] {
+            store.add_user(user, "secret").unwrap();
+        }
+        let listener = Listener::bind("127.0.0.1:0", CLEAR, None).await.unwrap();
+        let endpoint = Endpoint::tcp("127.0.0.1", listener.local_addr().unwrap().port(), CLEAR);
+        let service = SmtpService::new(store.clone()).with_trace_fields(false);
+        let service = service.with_inspector(Looking, Room::new(8 << 10));
+        let server = Server::new(service, Host::try_from("mx.example").unwrap());
+        let server = if lmtp { server.lmtp() } else { server };
+        let stop = CancellationToken::new();
+        let task = tokio::spawn({
+            let stop = stop.clone();
+            async move { server.serve(listener, stop).await }
+        });
+        let config = if lmtp { Config::lmtp() } else { Config::anonymous() };
+        let mut client = Client::connect_with(endpoint, config).await.unwrap();
+        let both = Envelope::new("", ["ada@mx.example", "bob@mx.example"]).unwrap();
+        let _sent = client.send(&both, "Subject: dogs\r\n\r\nwoof\r\n").await.unwrap();
+        let error = client.send(&both, "Subject: cats\r\n\r\nmeow\r\n").await.unwrap_err();
+        assert!(error.to_string().contains("5.7.1 No cats"), "{error}");
+        // More than there is room for; and then there is again.
+        let error = client.send(&both, "x\r\n".repeat(3 << 10)).await.unwrap_err();
+        assert!(error.is_transient() && error.to_string().contains("4.3.1"), "{error}");
+        let _sent = client.send(&both, "y\r\n".repeat(2 << 10)).await.unwrap();
+        client.quit().await.unwrap();
+        stop.cancel();
+        task.await.unwrap().unwrap();
+        for user in ["ada", "bob"] {
+            let inbox = store.user(user).unwrap().messages("INBOX").unwrap();
+            let [dogs, large] = &inbox[..] else { panic!("{inbox:?}") };
+            assert_eq!(*dogs, format!("X-Looked: {lmtp} 2\r\nSubject: dogs\r\n\r\nwoof\r\n"));
+            assert!(large.starts_with(b"X-Looked: ") && large.len() > 3 * (2 << 10));
+        }
     }
 }

@@ -4,11 +4,12 @@ use std::fs;
 
 use crate::run::{PASSWORD, Run as _, Serve, TestFolder, program};
 
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 15] = [
     "fetch",
     "pop",
     "send",
     "serve",
+    "maild",
     "doctor",
     "inspect",
     "blocking",
@@ -35,7 +36,7 @@ fn examples(name: &str) -> Vec<Vec<String>> {
 #[test]
 fn all_examples_are_found() {
     let counts = PROGRAMS.map(|name| examples(name).len());
-    assert_eq!(counts, [2, 1, 3, 1, 2, 0, 1, 0, 0, 0, 1, 1, 2, 2]);
+    assert_eq!(counts, [2, 1, 3, 1, 1, 2, 0, 1, 0, 0, 0, 1, 1, 2, 2]);
 }
 
 #[test]

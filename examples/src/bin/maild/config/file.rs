@@ -373,7 +373,7 @@ mod tests {
             ("name = \"a b\"", "m.toml:1: name: "),
             ("domains = []", "m.toml:1: domains: "),
             ("domains = [\"a..b\"]", "m.toml:1: domains: \"a..b\": "),
-            ("store = \"mysql:x\"", "m.toml:1: \"mysql:x\" is no store: sqlite:FILE, in: store = "),
+            ("store = \"mysql:x\"", "m.toml:1: \"mysql:x\" is no store: sqlite:FILE"),
             ("store-ca = \"a.pem\"", "m.toml:1: store-ca: is for a database"),
             ("[tls]\ncertificate = \"a.pem\"", "m.toml:1: missing field `key`"),
             ("[tls]\ncertificate = \"a\"\nkey = [\"b\", \"c\"]", "m.toml:3: tls.key: one key for each"),
