@@ -1,6 +1,9 @@
 //! The server for tests, by our own clients.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[cfg(feature = "sqlite")]
+mod file;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -268,4 +271,34 @@ async fn a_trusted_proxy_tells_who_its_client_is() {
         client.quit().await.unwrap();
         server.shutdown().await;
     }
+}
+
+/// Mail that is in a file is there for the next server, too.
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_server_over_a_file() {
+    use mailwire_store::sqlite::{self, SqliteStore};
+
+    let folder = file::Folder::new();
+    let open = || SqliteStore::open(folder.path("mail.db"), sqlite::Config::new()).unwrap();
+    let store = open();
+    store.add_user("bob", "secret").await.unwrap();
+    let config = Config::new().with_user("bob", "secret");
+    let server = MailServer::start_over(store, config.clone()).await.unwrap();
+    let mut client =
+        smtp::Client::connect_with(server.endpoint(Protocol::Smtp), smtp::Config::anonymous()).await.unwrap();
+    for _ in 0..2 {
+        client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap();
+    }
+    assert_eq!(code(&client.send(&envelope("eve@example.net"), MESSAGE).await.unwrap_err()), 550);
+    let messages = server.wait_for(2, SOON).await.unwrap();
+    assert!(messages.iter().all(|message| message.raw == MESSAGE && message.from() == "ada@example.org"));
+    drop(client);
+    server.shutdown().await;
+
+    let server = MailServer::start_over(open(), config).await.unwrap();
+    let mut client =
+        imap::Client::connect(server.endpoint(Protocol::Imap), &server.credentials()).await.unwrap();
+    assert_eq!(client.select("INBOX").await.unwrap().exists, 2);
+    assert!(server.messages().is_empty());
 }

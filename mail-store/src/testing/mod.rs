@@ -36,6 +36,8 @@
 //! [`MailServer::endpoint`] has address, protection and the server's own certificate authority in it. Programs that are
 //! no clients of ours are told [`address`](MailServer::address) and [`authority`](MailServer::authority).
 //!
+//! Mail is in memory, and over with the server, unless it is started [over another store](MailServer::start_over).
+//!
 //! # When it fails
 //!
 //! [`Fault`]s are given by [`Config::with_faults`] or, at any time, [`MailServer::inject`]: a reply in place of another, a

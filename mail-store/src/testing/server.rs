@@ -6,17 +6,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use mailwire_imap::types::Uid;
 use mailwire_transport::{
     Endpoint, Protocol, Security, imap, pop3,
-    sasl::Credentials,
+    sasl::{Authenticator, Credentials},
     server::{Listener, Server, ServerProtocol},
     smtp,
     testing::TestCa,
     tls::{ClientTls, ServerTls},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -27,16 +27,17 @@ use super::{
     users::Users,
 };
 use crate::{
-    ImapService, Pop3Service, SmtpService,
+    BodyId, BodyReader as _, Delivery, ImapService, Pop3Service, SmtpService, Store,
     memory::{MemoryStore, Strangers, User},
 };
 
 /// A mail server for tests, as long as this value lives.
 ///
-/// It runs in tasks of the runtime in which it was started. See the [module](super) for what it is good for.
+/// It runs in tasks of the runtime in which it was started. See the [module](super) for what it is good for. Its mail is in
+/// memory, or in another store: [`start_over`](Self::start_over).
 #[derive(Debug)]
-pub struct MailServer {
-    store: MemoryStore,
+pub struct MailServer<S = MemoryStore> {
+    store: S,
     users: Vec<Credentials>,
     log: Arc<Log>,
     script: Arc<Script>,
@@ -110,12 +111,10 @@ impl MailServer {
     ///
     /// A user's name or password cannot be one, a place cannot be listened at, or there is no certificate.
     pub async fn start_with(config: Config) -> Result<Self, StartError> {
-        let (tls, authority) = certificate(&config).map_err(StartError::Certificate)?;
-        let (mut server, users) = Self::prepare(&config, authority)?;
-        for ListenAt { protocol, security, address, clear } in config.places() {
-            let bound = Listener::bind(&*address, security, Some(tls.clone())).await;
-            let listener = bound.map_err(|error| StartError::Listen { protocol, address, error })?;
-            server.attend(&config, &users, protocol, listener, clear || !security.is_tls());
+        let (mut server, users) = Self::prepare(&config)?;
+        let observe = server.observer();
+        for (protocol, listener, clear) in server.bind(&config).await? {
+            server.attend(&config, &users, &observe, protocol, listener, clear);
         }
         Ok(server)
     }
@@ -131,15 +130,16 @@ impl MailServer {
         config: Config,
         listeners: impl IntoIterator<Item = (Protocol, Listener)>,
     ) -> Result<Self, StartError> {
-        let (mut server, users) = Self::prepare(&config, Authority { pem: None, client_tls: None })?;
+        let (mut server, users) = Self::prepare(&config)?;
+        let observe = server.observer();
         for (protocol, listener) in listeners {
-            server.attend(&config, &users, protocol, listener, false);
+            server.attend(&config, &users, &observe, protocol, listener, false);
         }
         Ok(server)
     }
 
     /// A server that listens nowhere.
-    fn prepare(config: &Config, authority: Authority) -> Result<(Self, Users), StartError> {
+    fn prepare(config: &Config) -> Result<(Self, Users), StartError> {
         let anybody = config.users.is_empty();
         let strangers = match &config.catch_all {
             Some(user) => {
@@ -156,26 +156,150 @@ impl MailServer {
             let added = store.add_user(name, password.clone());
             added.map_err(|error| StartError::User { name: name.clone(), error })?;
         }
+        Ok((Self::new(config, store.clone()), Users { store, anybody }))
+    }
+
+    /// Keeps what comes, at once.
+    fn observer(&self) -> Observe {
+        let (store, log) = (self.store.clone(), Arc::clone(&self.log));
+        Arc::new(move |protocol, delivery| {
+            let begin = usize::try_from(delivery.added).unwrap_or(usize::MAX);
+            let Some(mut raw) = store.raw(delivery.body) else { return };
+            let raw = raw.split_off(begin.min(raw.len()));
+            log.add(received(protocol, delivery, raw));
+        })
+    }
+
+    /// Forgets the messages that came and the faults that have happened, and empties all mailboxes. Faults that are to come
+    /// stay.
+    pub fn clear(&self) {
+        self.store.users().iter().for_each(User::clear);
+        self.log.clear();
+        self.script.forget();
+    }
+
+    /// A user's mailboxes, to put messages there and to look into them. Where everybody is a user, this makes one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such user.
+    pub fn user(&self, name: &str) -> crate::Result<User> {
+        self.store.user_or_stranger(name)
+    }
+
+    /// Puts a message into a user's INBOX. It is not among those that [came](Self::messages).
+    ///
+    /// # Errors
+    ///
+    /// There is no such user, or no room.
+    pub fn deliver(&self, user: &str, message: impl Into<Bytes>) -> crate::Result<Uid> {
+        self.user(user)?.deliver(message.into())
+    }
+}
+
+/// Is told of each message that was taken.
+type Observe = Arc<dyn Fn(Protocol, &Delivery<'_>) + Send + Sync>;
+
+fn received(protocol: Protocol, delivery: &Delivery<'_>, raw: Bytes) -> ReceivedMessage {
+    let (client, transaction) = (delivery.client.clone(), delivery.transaction.clone());
+    ReceivedMessage { number: 0, protocol, at: SystemTime::now(), client, transaction, raw }
+}
+
+impl<S: Store + Authenticator> MailServer<S> {
+    /// Starts a server over a store: one whose mail survives it, or one of your own. Who has a mailbox there, and may log in,
+    /// is the store's affair; those whom [the configuration](Config::with_user) names are not added. The messages that come
+    /// are read from the store, in their turn: [`wait_for`](Self::wait_for) them.
+    ///
+    /// # Errors
+    ///
+    /// A place cannot be listened at, or there is no certificate.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "sqlite")]
+    /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// use mailwire_store::{sqlite, testing::{Config, MailServer}};
+    ///
+    /// let store = sqlite::SqliteStore::open("test.db", sqlite::Config::new())?;
+    /// store.add_user("ada", "secret").await?;
+    /// let server = MailServer::start_over(store, Config::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn start_over(store: S, config: Config) -> Result<Self, StartError> {
+        let mut server = Self::new(&config, store);
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let observe: Observe = Arc::new(move |protocol, delivery| {
+            // At the end there is nobody who keeps them.
+            let _ = tell.send((delivery.body, delivery.added, received(protocol, delivery, Bytes::new())));
+        });
+        for (protocol, listener, clear) in server.bind(&config).await? {
+            let users = server.store.clone();
+            server.attend(&config, &users, &observe, protocol, listener, clear);
+        }
+        let (store, log) = (server.store.clone(), Arc::clone(&server.log));
+        server.running.spawn(async move {
+            while let Some((body, added, mut message)) = told.recv().await {
+                match raw(&store, body, added).await {
+                    Ok(raw) => message.raw = raw,
+                    Err(error) => {
+                        tracing::debug!(%error, "a message cannot be read any more");
+                        continue;
+                    }
+                }
+                log.add(message);
+            }
+        });
+        Ok(server)
+    }
+}
+
+/// A message as it came.
+async fn raw<S: Store>(store: &S, body: BodyId, added: u64) -> crate::Result<Bytes> {
+    let mut reader = store.read(body, added..u64::MAX).await?;
+    let mut raw = BytesMut::new();
+    while let Some(piece) = reader.chunk().await? {
+        raw.extend_from_slice(&piece);
+    }
+    Ok(raw.freeze())
+}
+
+impl<S: Store> MailServer<S> {
+    fn new(config: &Config, store: S) -> Self {
         let credentials =
             |(name, password): &(String, _)| Credentials::password(name, Clone::clone(password));
-        let server = Self {
+        Self {
             users: config.users.iter().map(credentials).collect(),
             log: Arc::new(Log::new(config.kept)),
             script: Arc::new(Script::new(config.faults.clone(), config.seed)),
             listening: Vec::new(),
-            authority,
+            authority: Authority { pem: None, client_tls: None },
             stop: CancellationToken::new(),
             running: JoinSet::new(),
-            store: store.clone(),
-        };
-        Ok((server, Users { store, anybody }))
+            store,
+        }
+    }
+
+    /// Where the configuration has it listen, and whether clients may do without STARTTLS there.
+    async fn bind(&mut self, config: &Config) -> Result<Vec<(Protocol, Listener, bool)>, StartError> {
+        let (tls, authority) = certificate(config).map_err(StartError::Certificate)?;
+        self.authority = authority;
+        let mut listeners = Vec::new();
+        for ListenAt { protocol, security, address, clear } in config.places() {
+            let bound = Listener::bind(&*address, security, Some(tls.clone())).await;
+            let listener = bound.map_err(|error| StartError::Listen { protocol, address, error })?;
+            listeners.push((protocol, listener, clear || !security.is_tls()));
+        }
+        Ok(listeners)
     }
 
     /// Has the server attend to one more listener. `clear`: clients may do without STARTTLS.
-    fn attend(
+    fn attend<A: Authenticator + Clone + 'static>(
         &mut self,
         config: &Config,
-        users: &Users,
+        users: &A,
+        observe: &Observe,
         protocol: Protocol,
         listener: Listener,
         clear: bool,
@@ -197,17 +321,10 @@ impl MailServer {
                 self.run(config, protocol, server, clear, listener);
             }
             _ => {
-                let service = SmtpService::with_authenticator(store.clone(), users)
+                let service = SmtpService::with_authenticator(store, users)
                     .with_trusted(config.trusted.iter().copied());
-                let log = Arc::clone(&self.log);
-                let service = service.with_observer(move |delivery| {
-                    let begin = usize::try_from(delivery.added).unwrap_or(usize::MAX);
-                    let Some(mut raw) = store.raw(delivery.body) else { return };
-                    let raw = raw.split_off(begin.min(raw.len()));
-                    let (client, transaction) = (delivery.client.clone(), delivery.transaction.clone());
-                    let at = SystemTime::now();
-                    log.add(ReceivedMessage { number: 0, protocol, at, client, transaction, raw });
-                });
+                let observe = Arc::clone(observe);
+                let service = service.with_observer(move |delivery| observe(protocol, delivery));
                 let server = smtp::Server::new(service, config.name.clone());
                 let server = match protocol {
                     Protocol::Submission => server.require_authentication(),
@@ -220,11 +337,11 @@ impl MailServer {
         }
     }
 
-    fn run<P: ServerProtocol<S>, S: Send + Sync + 'static>(
+    fn run<P: ServerProtocol<T>, T: Send + Sync + 'static>(
         &mut self,
         config: &Config,
         protocol: Protocol,
-        server: Server<P, S>,
+        server: Server<P, T>,
         clear: bool,
         listener: Listener,
     ) {
@@ -246,7 +363,9 @@ impl MailServer {
             }
         });
     }
+}
 
+impl<S> MailServer<S> {
     /// A server's endpoint, for a client of that protocol: IMAP, POP3 and submission within TLS, SMTP and LMTP with
     /// STARTTLS. It trusts this server's authority alone.
     ///
@@ -373,14 +492,6 @@ impl MailServer {
         self.log.clear();
     }
 
-    /// Forgets the messages that came and the faults that have happened, and empties all mailboxes. Faults that are to come
-    /// stay.
-    pub fn clear(&self) {
-        self.store.users().iter().for_each(User::clear);
-        self.log.clear();
-        self.script.forget();
-    }
-
     /// Has something go wrong, over all connections that are there or come, unless the configuration says that [nothing
     /// can](Config::injectable).
     pub fn inject(&self, fault: Fault) {
@@ -399,27 +510,9 @@ impl MailServer {
         self.script.happened()
     }
 
-    /// A user's mailboxes, to put messages there and to look into them. Where everybody is a user, this makes one.
-    ///
-    /// # Errors
-    ///
-    /// There is no such user.
-    pub fn user(&self, name: &str) -> crate::Result<User> {
-        self.store.user_or_stranger(name)
-    }
-
-    /// Puts a message into a user's INBOX. It is not among those that [came](Self::messages).
-    ///
-    /// # Errors
-    ///
-    /// There is no such user, or no room.
-    pub fn deliver(&self, user: &str, message: impl Into<Bytes>) -> crate::Result<Uid> {
-        self.user(user)?.deliver(message.into())
-    }
-
     /// The store that holds the users of this server and their mail.
     #[must_use]
-    pub const fn store(&self) -> &MemoryStore {
+    pub const fn store(&self) -> &S {
         &self.store
     }
 

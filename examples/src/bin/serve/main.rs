@@ -91,6 +91,9 @@ struct Arguments {
     /// Have an index in the file for searches in texts
     #[arg(long, requires = "store")]
     search_index: bool,
+    /// How many connections there may be at each place with --store, in place of 1000; a tenth of them from one address
+    #[arg(long, value_name = "NUMBER", requires = "store")]
+    connections: Option<usize>,
     /// Where a page of the messages that came is shown to this machine; port 0 is any free port
     #[cfg(feature = "http")]
     #[arg(long, value_name = "ADDRESS")]

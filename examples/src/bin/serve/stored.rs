@@ -9,7 +9,11 @@ use mailwire_store::{
     sqlite::{self, SqliteStore},
     testing::Config,
 };
-use mailwire_transport::{Protocol, imap, pop3, server::Listener, smtp};
+use mailwire_transport::{
+    Protocol, imap, pop3,
+    server::{Listener, ServerLimits},
+    smtp,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +60,10 @@ pub(crate) async fn serve(
             }
         });
     }
+    let mut limits = ServerLimits::default();
+    if let Some(connections) = arguments.connections {
+        (limits.connections, limits.connections_per_address) = (connections, connections.div_ceil(10));
+    }
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
     for (listen, (protocol, listener)) in arguments.listen.iter().zip(listeners) {
@@ -63,16 +71,16 @@ pub(crate) async fn serve(
             say(format_args!("{} {address}", listen.name))?;
         }
         let (store, stop) = (store.clone(), stop.clone());
-        let dialect = config.dialect;
+        let (dialect, limits) = (config.dialect, limits.clone());
         match protocol {
             Protocol::Imap => {
                 let server = imap::Server::new(ImapService::new(store));
-                let server = server.configure(|it| it.dialect = dialect);
+                let server = server.configure(|it| it.dialect = dialect).with_server_limits(limits);
                 running.spawn(async move { server.serve(listener, stop).await });
             }
             Protocol::Pop3 => {
                 let server = pop3::Server::new(Pop3Service::new(store));
-                let server = server.configure(|it| it.dialect = dialect);
+                let server = server.configure(|it| it.dialect = dialect).with_server_limits(limits);
                 running.spawn(async move { server.serve(listener, stop).await });
             }
             _ => {
@@ -82,7 +90,7 @@ pub(crate) async fn serve(
                     Protocol::Lmtp => server.lmtp(),
                     _ => server,
                 };
-                let server = server.configure(|it| it.dialect = dialect);
+                let server = server.configure(|it| it.dialect = dialect).with_server_limits(limits);
                 running.spawn(async move { server.serve(listener, stop).await });
             }
         }
