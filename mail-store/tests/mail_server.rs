@@ -288,7 +288,7 @@ async fn a_server_over_a_file() {
     let mut client =
         smtp::Client::connect_with(server.endpoint(Protocol::Smtp), smtp::Config::anonymous()).await.unwrap();
     for _ in 0..2 {
-        client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap();
+        assert!(client.send(&envelope("bob@example.net"), MESSAGE).await.unwrap().refused.is_empty());
     }
     assert_eq!(code(&client.send(&envelope("eve@example.net"), MESSAGE).await.unwrap_err()), 550);
     let messages = server.wait_for(2, SOON).await.unwrap();
