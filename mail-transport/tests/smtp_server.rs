@@ -210,6 +210,96 @@ async fn lmtp_has_the_transaction_too() {
     assert!(client.lmtp && client.extended && transaction.recipients.len() == 2);
 }
 
+/// Answers each recipient once it is told to go on.
+struct OneByOne(Arc<tokio::sync::Semaphore>);
+
+impl Session for OneByOne {
+    async fn message(
+        &mut self,
+        _: &Client,
+        _: &Transaction,
+        body: &mut Body<'_>,
+    ) -> Result<Reply, BodyError> {
+        // One reply is for all: nobody is left to be answered.
+        assert!(!body.answer(Reply::new(ReplyCode::FAILED, "5.0.0 Nobody")).await?);
+        Ok(Reply::new(ReplyCode::OK, "2.0.0 All"))
+    }
+
+    async fn message_for_each(
+        &mut self,
+        _: &Client,
+        transaction: &Transaction,
+        body: &mut Body<'_>,
+    ) -> Result<Vec<Reply>, BodyError> {
+        assert_eq!(body.bytes().await?, "a\r\n");
+        for (rcpt, n) in transaction.recipients.iter().zip(1..) {
+            let rest = format!("2.0.0 {}", rcpt.to);
+            self.0.acquire().await.unwrap().forget();
+            if n == 3 {
+                // The others get what is given back.
+                return Ok(vec![Reply::new(ReplyCode::OK, &rest)]);
+            }
+            assert!(body.answer(Reply::new(ReplyCode::OK, &rest)).await?);
+        }
+        Ok(Vec::new())
+    }
+}
+
+#[derive(Clone)]
+struct Deliverer(Arc<tokio::sync::Semaphore>);
+
+impl Authenticator for Deliverer {}
+
+impl Service for Deliverer {
+    type Session = OneByOne;
+    type Authenticator = Self;
+
+    fn authenticator(&self) -> &Self {
+        self
+    }
+
+    async fn connect(&self, _: &Client) -> Result<OneByOne, Reply> {
+        Ok(OneByOne(self.0.clone()))
+    }
+}
+
+#[tokio::test]
+async fn recipients_are_answered_as_each_is_delivered() {
+    use tokio::io::AsyncBufReadExt as _;
+
+    for recipients in [1, 2, 3, 5] {
+        let go_on = Arc::new(tokio::sync::Semaphore::new(0));
+        let server = Server::new(Deliverer(go_on.clone()), Host::try_from("mx.example").unwrap()).lmtp();
+        let (ours, theirs) = tokio::io::duplex(4096);
+        let serving = server.serve_stream(Stream::other(theirs), Channel::Clear);
+        let talking = async {
+            let mut stream = tokio::io::BufReader::new(ours);
+            let mut line = String::new();
+            let commands = format!(
+                "LHLO client.example\r\nMAIL FROM:<ada@client.example>\r\n{}DATA\r\na\r\n.\r\nQUIT\r\n",
+                (0..recipients).map(|n| format!("RCPT TO:<u{n}@mx.example>\r\n")).collect::<String>()
+            );
+            stream.write_all(commands.as_bytes()).await.unwrap();
+            for n in 0..recipients {
+                // Nobody is delivered to before, and each is told before the next.
+                go_on.add_permits(1);
+                line.clear();
+                while !line.starts_with("250 2.0.0 <") {
+                    line.clear();
+                    assert_ne!(stream.read_line(&mut line).await.unwrap(), 0);
+                }
+                let expected = format!("250 2.0.0 <u{}@mx.example>\r\n", n.min(2));
+                assert_eq!(line, expected, "{recipients}");
+            }
+            line.clear();
+            stream.read_line(&mut line).await.unwrap();
+            assert!(line.starts_with("221"), "{line}");
+        };
+        let (served, ()) = tokio::join!(serving, talking);
+        served.unwrap();
+    }
+}
+
 mod proxy {
     //! XCLIENT and XFORWARD, our client against our server.
 

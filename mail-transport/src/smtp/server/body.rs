@@ -1,12 +1,18 @@
 //! A message on its way in.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use mailwire_core::Ticket;
-use mailwire_smtp::server::{BodyRefusal, Connection, Event, default_reply};
+use mailwire_smtp::{
+    Reply,
+    server::{BodyRefusal, Connection, Event, default_reply},
+};
 
 use crate::{
     Driver, Error, Step, Stream,
     body::{self, Pieces},
+    metrics,
 };
 
 /// A message as it comes, by DATA or BDAT: dots are unstuffed, lines end in CR LF, unless MAIL said BODY=BINARYMIME.
@@ -17,6 +23,8 @@ pub struct Body<'a> {
     driver: &'a mut Driver<Stream, Connection>,
     /// The DATA or BDAT that waits to be granted.
     waiting: Option<Ticket>,
+    /// Who has a reply of their own, and none yet.
+    unanswered: VecDeque<Ticket>,
     pub(super) end: Option<End>,
 }
 
@@ -40,8 +48,17 @@ pub enum BodyError {
 }
 
 impl<'a> Body<'a> {
-    pub(super) const fn new(driver: &'a mut Driver<Stream, Connection>, data: Ticket) -> Self {
-        Self { driver, waiting: Some(data), end: None }
+    pub(super) fn new(
+        driver: &'a mut Driver<Stream, Connection>,
+        data: Ticket,
+        recipients: Vec<Ticket>,
+    ) -> Self {
+        Self { driver, waiting: Some(data), unanswered: recipients.into(), end: None }
+    }
+
+    /// The recipients that are not answered yet.
+    pub(super) fn into_unanswered(self) -> VecDeque<Ticket> {
+        self.unanswered
     }
 
     /// Whether nothing was asked for yet.
@@ -86,6 +103,24 @@ impl<'a> Body<'a> {
     /// As [`chunk`](Self::chunk). The message's size is bounded by the server's limit.
     pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
         body::collect(self, |_| Ok(())).await
+    }
+
+    /// Answers the next recipient now, while the message is still being delivered to those after it; of use in
+    /// [`Session::message_for_each`](super::Session::message_for_each), whose replies are for the recipients that are left then. What is left of the
+    /// message is read and dropped: nobody can be answered before. With PRDR the client is told of all at once, as it says so.
+    ///
+    /// Returns whether there was a recipient to be answered. There is none in SMTP without PRDR, where one reply is for all.
+    ///
+    /// # Errors
+    ///
+    /// As [`chunk`](Self::chunk).
+    pub async fn answer(&mut self, reply: Reply) -> Result<bool, BodyError> {
+        while self.chunk().await?.is_some() {}
+        let Some(recipient) = self.unanswered.pop_front() else { return Ok(false) };
+        metrics::message_received("lmtp", reply.is_positive());
+        self.driver.connection_mut().reply(recipient, reply).map_err(Error::from)?;
+        self.driver.flush().await.map_err(Error::from)?;
+        Ok(true)
     }
 
     /// Reads what is left and drops it.

@@ -290,7 +290,7 @@ impl<S: Service> Conversation<'_, S> {
         let (Some(session), Some(transaction)) = (&mut self.session, &self.transaction) else {
             return Ok(());
         };
-        let mut body = Body::new(&mut self.driver, ticket);
+        let mut body = Body::new(&mut self.driver, ticket, recipients);
         let verdict = if each {
             session.message_for_each(&self.client, transaction, &mut body).await
         } else {
@@ -307,6 +307,10 @@ impl<S: Service> Conversation<'_, S> {
             Err(BodyError::Connection(_)) => None,
             _ => Some(body.drain().await?),
         };
+        let unanswered = body.into_unanswered();
+        if each && unanswered.is_empty() && matches!(end, Some(End::Complete(_))) {
+            return Ok(());
+        }
         match (verdict, end) {
             (Err(BodyError::Connection(error)), _) => Err(error),
             // The machine has told the client.
@@ -324,7 +328,7 @@ impl<S: Service> Conversation<'_, S> {
                 let last = last.unwrap_or_else(|| Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 No verdict"));
                 if each && replies.len() > 1 {
                     let all = replies.into_iter().chain(std::iter::repeat(last));
-                    for (recipient, reply) in recipients.into_iter().zip(all) {
+                    for (recipient, reply) in unanswered.into_iter().zip(all) {
                         machine.reply(recipient, reply)?;
                     }
                 } else {

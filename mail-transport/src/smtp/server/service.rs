@@ -207,7 +207,7 @@ pub trait Session: Send {
         body: &mut Body<'_>,
     ) -> impl Future<Output = Result<Reply, BodyError>> + Send;
 
-    /// Takes the message in LMTP, or in SMTP with PRDR: one reply for each accepted recipient, in their order ([RFC 2033 section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)). Recipients without one get the last.
+    /// Takes the message in LMTP, or in SMTP with PRDR: one reply for each accepted recipient, in their order ([RFC 2033 section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)). Recipients without one get the last. Where each is delivered by itself, [`Body::answer`] tells the client at once.
     ///
     /// # Errors
     ///
