@@ -88,6 +88,7 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod uids;
+mod valid_since;
 
 pub use content::Contents;
 pub use error::{Error, Result};

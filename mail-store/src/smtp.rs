@@ -7,8 +7,7 @@ use std::{
 
 use mailwire_smtp::{
     Capability, Command, EnhancedStatus, ForwardPath, Mail, Query, Rcpt, Reply, ReplyCode,
-    extensions::{priority::Priority, valid_since::ValidSince},
-    server::default_reply,
+    extensions::priority::Priority, server::default_reply,
 };
 use mailwire_transport::{
     proxy_protocol::Network,
@@ -20,7 +19,7 @@ use mailwire_transport::{
 use crate::reports::{Reporting, Reports};
 use crate::{
     AccountId, BodyId, Delivered, Error, Inspector, Result, Room, Store, Target, inspect::Inspection,
-    service::over_store, staging::Staged,
+    service::over_store, staging::Staged, valid_since::Required,
 };
 
 over_store! {
@@ -66,7 +65,9 @@ impl<S: Store, A: Authenticator> SmtpService<S, A> {
     }
 
     /// Sets whether RRVS is offered ([RFC 7293](https://www.rfc-editor.org/rfc/rfc7293)): mail for who had the address at a
-    /// time is refused where [`Store::owner_since`] knows somebody else by then. False by default.
+    /// time is refused where [`Store::owner_since`] knows somebody else by then. So it is where a field
+    /// `Require-Recipient-Valid-Since` says it of a recipient of whom RCPT does not; messages are stored without such fields. False
+    /// by default.
     #[must_use]
     pub const fn with_valid_since(mut self, valid_since: bool) -> Self {
         self.valid_since = valid_since;
@@ -234,6 +235,7 @@ impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
             store: self.store.clone(),
             trace_fields: self.trace_fields,
             verify: self.verify,
+            valid_since: self.valid_since,
             observer: self.observer.clone(),
             inspection: self.inspection.clone(),
             #[cfg(feature = "reports")]
@@ -251,6 +253,7 @@ pub struct SmtpSession<S> {
     pub(crate) store: S,
     pub(crate) trace_fields: bool,
     verify: bool,
+    pub(crate) valid_since: bool,
     observer: Observer,
     pub(crate) inspection: Option<Inspection>,
     #[cfg(feature = "reports")]
@@ -278,14 +281,32 @@ impl<S: Store> SmtpSession<S> {
         }
     }
 
-    /// Whether who has the account had it at that time, too.
-    async fn check_owner(&self, account: AccountId, valid: &ValidSince) -> Option<Reply> {
+    /// Whether what the header requires of the recipients' owners is so.
+    pub(crate) async fn check_owners(
+        &self,
+        transaction: &Transaction,
+        required: &[Required],
+    ) -> Option<Reply> {
+        for one in required {
+            let about = transaction.recipients.iter().zip(&self.recipients);
+            for (_, account) in about.filter(|(rcpt, _)| one.is_about(rcpt)) {
+                let refusal = self.check_owner(*account, one.since).await;
+                if refusal.is_some() {
+                    return refusal;
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether who has the account had it at that time, too: in seconds since 1970.
+    async fn check_owner(&self, account: AccountId, valid_since: i64) -> Option<Reply> {
         match self.store.owner_since(account).await {
             Ok(None) => None,
             Ok(Some(since)) => {
                 // A time before 1970 is before all others.
                 let since = since.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-                let others = i64::try_from(since).is_ok_and(|since| valid.since().unix_seconds() < since);
+                let others = i64::try_from(since).is_ok_and(|since| valid_since < since);
                 let refusal =
                     || Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.7.17 The mailbox has another owner");
                 others.then(refusal)
@@ -394,7 +415,7 @@ impl<S: Store> Session for SmtpSession<S> {
         match found.await {
             Ok(account) => {
                 if let Some(valid) = &rcpt.parameters().valid_since
-                    && let Some(refusal) = self.check_owner(account, valid).await
+                    && let Some(refusal) = self.check_owner(account, valid.since().unix_seconds()).await
                 {
                     return refusal;
                 }

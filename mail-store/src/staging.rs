@@ -8,6 +8,7 @@ use crate::{
     BodyId, BodyWriter, Result, SmtpSession, Store,
     inspect::Inspection,
     smtp::{distinct, refusal},
+    valid_since::Header,
 };
 
 /// A message that is stored once, for all its recipients.
@@ -51,6 +52,19 @@ impl<S: Store> SmtpSession<S> {
                     Ok(staging) => staging,
                     Err(error) => return Ok(Err(refusal(&error))),
                 };
+                if self.valid_since {
+                    let mut header = Header::default();
+                    while let Some(piece) = body.chunk().await?
+                        && header.push(&piece)
+                    {}
+                    let kept = match self.heed(transaction, header).await {
+                        Ok(kept) => kept,
+                        Err(reply) => return Ok(Err(reply)),
+                    };
+                    if let Err(error) = staging.write(kept).await {
+                        return Ok(Err(refusal(&error)));
+                    }
+                }
                 while let Some(piece) = body.chunk().await? {
                     if let Err(error) = staging.write(piece).await {
                         return Ok(Err(refusal(&error)));
@@ -65,12 +79,36 @@ impl<S: Store> SmtpSession<S> {
                 };
                 match inspector.inspect(client, transaction, whole.message.clone()).await {
                     Ok(pieces) => {
+                        let mut pieces = pieces.into_iter();
+                        let mut kept = Vec::new();
+                        if self.valid_since {
+                            let mut header = Header::default();
+                            for piece in pieces.by_ref() {
+                                if !header.push(&piece) {
+                                    break;
+                                }
+                            }
+                            match self.heed(transaction, header).await {
+                                Ok(header) => kept.push(header),
+                                Err(reply) => return Ok(Err(reply)),
+                            }
+                        }
+                        let pieces = kept.into_iter().chain(pieces).collect();
                         let staged = self.stage_pieces(client, transaction, pieces).await;
                         Ok(staged.map_err(|error| refusal(&error)))
                     }
                     Err(reply) => Ok(Err(reply)),
                 }
             }
+        }
+    }
+
+    /// Takes what is required of the recipients' owners out of the header, if it is so.
+    async fn heed(&self, transaction: &Transaction, header: Header) -> Result<Bytes, Reply> {
+        let (kept, required) = header.split();
+        match self.check_owners(transaction, &required).await {
+            Some(refusal) => Err(refusal),
+            None => Ok(kept),
         }
     }
 

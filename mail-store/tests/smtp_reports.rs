@@ -308,6 +308,33 @@ async fn mail_for_an_owner_of_before_is_refused() {
     ] {
         assert_eq!(peer.say(&format!("RCPT TO:{rcpt}")).await, [answer], "{rcpt}");
     }
+    // The header says it where RCPT does not, and is stored without it.
+    let field =
+        |time: &str| format!("Require-Recipient-Valid-Since: BOB@mx.example;\r\n {time} +0000\r\n{MESSAGE}");
+    let (taken, changed) = ("250 2.0.0 ", "550 5.7.17 The mailbox has another owner");
+    let (since, before) = ("Sat, 28 Nov 2026 00:00:00", "Fri, 27 Nov 2026 23:59:59");
+    for lmtp in [false, true] {
+        let mut peer = Peer::new(lmtp).await;
+        peer.store.user("bob").unwrap().set_owner_since(UNIX_EPOCH + Duration::from_secs(1_795_824_000));
+        let mut count = 0;
+        for (rcpt, time, answer) in [
+            ("<bob@mx.example>", since, taken),
+            ("<bob@mx.example>", before, changed),
+            ("<bob@mx.example> RRVS=2026-11-28T00:00:00Z", before, taken),
+            ("<ada@mx.example>", before, taken),
+            ("<bob@mx.example>", "Some day", taken),
+        ] {
+            let said = peer.send("<x@far.example>", &[rcpt], &field(time)).await;
+            assert!(said.starts_with(answer), "{rcpt} {time}: {said}");
+            count += usize::from(answer == taken);
+            let got = [peer.inbox("ada"), peer.inbox("bob")].concat();
+            assert_eq!(got.len(), count, "{rcpt} {time}");
+            for message in got {
+                let text = String::from_utf8(message.to_vec()).unwrap();
+                assert!(!text.contains("Valid-Since") && text.ends_with(&format!("{MESSAGE}\r\n")), "{text}");
+            }
+        }
+    }
     // A store that does not know says so.
     let mut peer = Peer::over(users(), false, Failing).await;
     peer.say("MAIL FROM:<x@far.example>").await;

@@ -70,7 +70,7 @@ mailwire_core::support_table! {
         "which message goes first; a store delivers at once, and records it in the trace field where it is told to offer it"
         ["smtp-proto/tests/parameters.rs::priorities", "mail-store/tests/smtp_reports.rs::priorities_are_recorded"]
     3 "RRVS" in "RFC 7293": Whole Whole
-        "mail for who had an address at a time; a server offers it if its store knows since when; the header field of the same name is not read"
+        "mail for who had an address at a time; a server offers it if its store knows since when, and heeds the header field of the same meaning"
         ["smtp-proto/tests/parameters.rs::recipients_of_old", "mail-store/tests/smtp_reports.rs::mail_for_an_owner_of_before_is_refused"]
     3 "BURL" in "RFC 4468": Whole Values
         "messages that a server fetches by IMAP; the fetching is the application's"
