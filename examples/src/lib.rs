@@ -42,4 +42,6 @@ mod readmes {
     struct Core;
     #[doc = include_str!("../../mail-transport/README.md")]
     struct Transport;
+    #[doc = include_str!("../../docs/src/serving.md")]
+    struct Serving;
 }

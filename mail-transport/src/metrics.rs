@@ -257,11 +257,11 @@ mod silent {
     }
 
     #[derive(Debug, Clone, Default)]
-    pub(crate) struct Meter;
+    pub(crate) struct Meter(());
 
     impl Meter {
         pub(crate) const fn new(_: &'static str, _: &'static str) -> Self {
-            Self
+            Self(())
         }
         pub(crate) const fn received(&self, _: usize) {}
         pub(crate) const fn sent(&self, _: usize) {}

@@ -380,8 +380,7 @@ async fn no_more_goes_on_at_once_than_may() {
         }
         running.end().await;
         assert_eq!(queue.total().await.unwrap(), (0, 0));
-        let most = *slow.most.lock().unwrap();
-        most
+        *slow.most.lock().unwrap()
     }
 
     assert_eq!(run(options().with_at_once(5)).await.0, 5);
