@@ -148,7 +148,8 @@ impl Config {
         &mut self,
         capabilities: impl IntoIterator<Item = Capability>,
     ) -> Result<(), Invalid> {
-        let mut list: Vec<Capability> = Vec::new();
+        let capabilities = capabilities.into_iter();
+        let mut list = Vec::with_capacity(capabilities.size_hint().0);
         for capability in capabilities {
             permits_offer(&capability)?;
             if !list.contains(&capability) {

@@ -31,13 +31,17 @@ impl Machine {
 
     /// The state, the protection or the mechanisms changed.
     pub(super) fn renew_offer(&mut self) {
-        let mut list: Vec<Capability> = self.config.capabilities().iter().cloned().collect();
+        let is_known = self.session.state != State::NotAuthenticated;
+        let more = if is_known { 1 } else { 4 + self.config.mechanisms.len() };
+        // No more room than it takes: it stays as long as the connection.
+        let mut list = Vec::with_capacity(self.config.capabilities().iter().count() + more);
+        list.extend(self.config.capabilities().iter().cloned());
         match self.config.literals {
             Literals::Plus => list.push(Capability::LiteralPlus),
             Literals::Minus => list.push(Capability::LiteralMinus),
             Literals::Synchronizing => {}
         }
-        if self.session.state == State::NotAuthenticated {
+        if !is_known {
             if self.offers_tls() {
                 list.push(Capability::StartTls);
             }

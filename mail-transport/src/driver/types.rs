@@ -9,7 +9,7 @@ use crate::metrics::Meter;
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct DriverConfig {
-    /// The least that is read at once, in bytes.
+    /// The least that is read at once, in bytes. It grows with what comes. 2 KiB for a server, 8 KiB for a client.
     pub read_at_least: usize,
     /// The most that is read at once, in bytes.
     pub read_at_most: usize,
@@ -64,10 +64,11 @@ impl DriverConfig {
     }
 
     /// The defaults of a server, whose clients are anybody: they have less time, and the last reply is
-    /// protected by lingering for two seconds.
+    /// protected by lingering for two seconds. Most of their connections wait: they begin with less to read into.
     #[must_use]
     pub fn server() -> Self {
         Self {
+            read_at_least: 2 * 1024,
             step_deadline: Some(Duration::from_secs(600)),
             least_rate: 500,
             linger: Duration::from_secs(2),

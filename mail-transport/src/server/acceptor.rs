@@ -317,7 +317,8 @@ async fn run<F, R>(
     );
     let handle = connection.handle.clone();
     let mut counted = metrics::Counted::opened(shared.protocol, "server");
-    let conversation = async {
+    // Moved about, it would be here once more for each place that it was in.
+    let conversation = Box::pin(async {
         tracing::debug!("accepted");
         let Some(mut connection) = door.pass(connection, &mut slot).await? else { return Ok(()) };
         if connection.channel == Channel::Tls && connection.handle.has_tls() {
@@ -330,7 +331,7 @@ async fn run<F, R>(
             connection.stream = Stream::Layered(Box::new(crate::layer::Layered { layer, inner }));
         }
         serve(connection).await
-    };
+    });
     // Whoever does not heed the notice in time is cut.
     let overstayed = async {
         let notice = handle.overdue().await;

@@ -129,7 +129,7 @@ impl<S: Service> Conversation<S> {
         loop {
             let listens = self.watching.as_ref().is_some_and(Watching::is_listening);
             if listens {
-                if let Some(overdue) = handle.unless_overdue(self.tell_held()).await? {
+                if let Some(overdue) = handle.unless_overdue(Box::pin(self.tell_held())).await? {
                     self.say_bye(overdue);
                 }
             }
@@ -147,7 +147,7 @@ impl<S: Service> Conversation<S> {
                 }
                 step = self.driver.next() => step?,
                 updates = news => {
-                    if let Some(overdue) = handle.unless_overdue(self.tell_at_once(updates)).await? {
+                    if let Some(overdue) = handle.unless_overdue(Box::pin(self.tell_at_once(updates))).await? {
                         self.say_bye(overdue);
                     }
                     continue;
@@ -218,7 +218,22 @@ impl<S: Service> Conversation<S> {
             self.begin_condstore().await?;
         }
         self.part = None;
-        let mut status = match self.execute(ticket, command).await {
+        // A session that is idle keeps no room for what other commands take.
+        let result = match command {
+            Command::Idle => self.idle(ticket).await,
+            command => Box::pin(self.execute(ticket, command)).await,
+        };
+        Box::pin(self.conclude(ticket, result, permits_expunge)).await
+    }
+
+    /// Tells what happened meanwhile, and answers.
+    async fn conclude(
+        &mut self,
+        ticket: Ticket,
+        result: Result<Reply, Stop>,
+        permits_expunge: bool,
+    ) -> Result<(), Error> {
+        let mut status = match result {
             Ok(status) => self.with_part(status).await?,
             Err(Stop::No(refusal)) => refusal.into(),
             Err(Stop::Bad(reason)) => status(ReplyKind::Bad, reason),
@@ -299,7 +314,6 @@ impl<S: Service> Conversation<S> {
                 push(&mut self.driver, Untagged::Id(ours.collect())).await?;
                 Ok(done())
             }
-            Command::Idle => self.idle(ticket).await,
             Command::Notify(notify) => self.notify(&notify).await,
             Command::Select(select) => self.select(select, false).await,
             Command::Examine(select) => self.select(select, true).await,
@@ -429,7 +443,7 @@ impl<S: Service> Conversation<S> {
     async fn idle(&mut self, ticket: Ticket) -> Result<Reply, Stop> {
         self.driver.connection_mut().accept_idle(ticket)?;
         // What the command before it did not permit to tell.
-        self.tell(Vec::new(), true).await?;
+        Box::pin(self.tell(Vec::new(), true)).await?;
         loop {
             use mailwire_core::Connection as _;
             // A client that does not read gets no more before it does.
@@ -456,8 +470,8 @@ impl<S: Service> Conversation<S> {
                     _ => return Err(Error::Closed.into()),
                 },
                 updates = updates => {
-                    self.tell(updates, true).await?;
-                    self.update_contexts().await?;
+                    Box::pin(self.tell(updates, true)).await?;
+                    Box::pin(self.update_contexts()).await?;
                 }
             }
         }
