@@ -66,14 +66,18 @@ impl Room {
         while let Some(piece) = body.chunk().await? {
             length = length.saturating_add(piece.len());
             let missing = length.div_ceil(UNIT).saturating_sub(units);
-            // By steps, so that a message of many small pieces does not have as many permits.
+            // By steps, so that a message of many small pieces does not have as many permits; the last room is given as it is
+            // needed.
             if missing > 0 {
+                let acquire = |units: usize| {
+                    let permits = u32::try_from(units).unwrap_or(u32::MAX);
+                    Arc::clone(&self.0).try_acquire_many_owned(permits).map(|permit| (permit, units))
+                };
                 let step = missing.max(units.min(1 << 10));
-                let step = u32::try_from(step).unwrap_or(u32::MAX);
-                let Ok(permit) = Arc::clone(&self.0).try_acquire_many_owned(step) else {
+                let Ok((permit, step)) = acquire(step).or_else(|_| acquire(missing)) else {
                     return Ok(Err(Reply::new(ReplyCode::LOCAL_ERROR, "4.3.1 Too much at once, try again")));
                 };
-                units = units.saturating_add(step as usize);
+                units = units.saturating_add(step);
                 taken.push(permit);
             }
             pieces.push(piece);

@@ -133,7 +133,8 @@ impl<S: Store, A: Authenticator> SmtpService<S, A> {
     ///
     /// ```
     /// use std::{future::Future, pin::Pin};
-    ///     /// use mailwire_store::{Inspector, Room, SmtpService, memory::MemoryStore};
+    /// use bytes::Bytes;
+    /// use mailwire_store::{Inspector, Room, SmtpService, memory::MemoryStore};
     /// use mailwire_transport::smtp::{proto::{Reply, ReplyCode}, server::{Client, Transaction}};
     ///
     /// struct NoCats;
