@@ -84,7 +84,7 @@ impl fmt::Display for Section {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Which of the [checks](super::checks), by its name: `certificate-expired`. Names stay as they are.
+    /// Which of the [checks](super::checks()), by its name: `certificate-expired`. Names stay as they are.
     pub check: &'static str,
     /// What it is about.
     pub section: Section,
