@@ -123,11 +123,13 @@ impl Filter {
     }
 
     /// The words that are looked for, as texts are compared.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn words(&self) -> impl Iterator<Item = &[u8]> {
         self.words.mapped()
     }
 
     /// As [`test`](Self::test), with what an index of the words knows.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn test_with(&self, row: &Row, candidates: &Candidates) -> Option<bool> {
         let mut look = Look::new(row);
         look.candidates = Some(candidates);
@@ -135,6 +137,7 @@ impl Filter {
     }
 
     /// The messages that have all the words which each that is looked for has, as far as an index knows; `None`: any.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn needed(&self, candidates: &Candidates) -> Option<Uids> {
         needed(&self.tests, candidates)
     }
@@ -177,6 +180,7 @@ pub(crate) struct Candidates {
 
 impl Candidates {
     /// What is known of each word, by [`Filter::words`].
+    #[cfg(feature = "sqlite")]
     pub(crate) const fn new(words: Vec<Option<Uids>>) -> Self {
         Self { words }
     }
@@ -186,6 +190,7 @@ impl Candidates {
     }
 }
 
+#[cfg(feature = "sqlite")]
 fn needed(tests: &[Test], candidates: &Candidates) -> Option<Uids> {
     let known = tests.iter().filter_map(|test| match test {
         Test::Text(word) => candidates.of(*word).cloned(),

@@ -14,6 +14,7 @@ mod decode;
 mod envelope;
 mod fuzzy;
 pub mod header;
+#[cfg(feature = "sqlite")]
 mod indexed;
 mod mime;
 mod needles;
@@ -30,6 +31,7 @@ pub use address::{Address, addresses};
 pub use casemap::casemap;
 pub use decode::UnknownEncoding;
 pub(crate) use fuzzy::Like;
+#[cfg(feature = "sqlite")]
 pub(crate) use indexed::indexed;
 pub use mailwire_transport::encoded_words;
 pub use mime::{Content, ContentType, Part};

@@ -115,6 +115,7 @@ impl Words {
     }
 
     /// The words as texts are compared, by their [places](Word::place).
+    #[cfg(feature = "sqlite")]
     pub(crate) fn mapped(&self) -> impl Iterator<Item = &[u8]> {
         self.words.iter().map(|(_, word)| &**word)
     }
