@@ -37,6 +37,7 @@ use mailwire_transport::{
         self, Envelope,
         proto::{Host, Reply, ReplyCode},
         server::{Body, BodyError, Client, Server, Service, Session, Transaction},
+        without_fields,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -239,45 +240,15 @@ impl Session for Checked {
         match self.check(client, transaction, &message).await {
             Verdict::Take(results) => {
                 let mut pieces = vec![Bytes::from(results)];
-                pieces.extend(without_claims(&message));
+                // Without the results that it came with, in our name or another's (RFC 8601 section 5 permits that): our name can
+                // be written in many ways, and what nobody here vouches for is of no use to a reader either.
+                pieces.extend(without_fields(&message, &["authentication-results"]));
                 self.mailboxes.put(pieces);
                 Ok(Reply::new(ReplyCode::OK, "2.0.0 Taken"))
             }
             Verdict::Refuse(why) => Ok(Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, why)),
         }
     }
-}
-
-/// The message without the results that it came with, in our name or another's ([RFC 8601 section
-/// 5](https://www.rfc-editor.org/rfc/rfc8601#section-5) permits that): slices of it.
-fn without_claims(message: &Bytes) -> Vec<Bytes> {
-    let (mut kept, mut start, mut at, mut dropping) = (Vec::new(), 0, 0, false);
-    for line in message.split_inclusive(|byte| *byte == b'\n') {
-        if line == b"\r\n" {
-            break;
-        }
-        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
-            let claims = claims(message.get(at..).unwrap_or_default());
-            if claims != dropping {
-                if claims {
-                    kept.push(message.slice(start..at));
-                }
-                start = at;
-                dropping = claims;
-            }
-        }
-        at += line.len();
-    }
-    kept.push(message.slice(if dropping { at } else { start }..));
-    kept.retain(|piece| !piece.is_empty());
-    kept
-}
-
-/// Whether a field that begins here is Authentication-Results. Every field of this name goes, whoever it names: our name can be
-/// written in quotes, after a comment or in pieces, and what nobody here vouches for is of no use to a reader either.
-fn claims(field: &[u8]) -> bool {
-    let name = field.split(|byte| *byte == b':').next().unwrap_or_default();
-    name.trim_ascii().eq_ignore_ascii_case(b"authentication-results")
 }
 
 /// What the names of the world mean, so that no name server is asked.

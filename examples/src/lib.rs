@@ -5,6 +5,8 @@ pub mod append;
 mod compose;
 mod download;
 mod folder;
+#[cfg(feature = "http")]
+mod http;
 mod input;
 mod link;
 mod mailboxes;
@@ -13,11 +15,12 @@ pub mod migrate;
 mod program;
 pub mod queue;
 pub mod server;
-
 mod status;
 mod suspects;
 pub mod sync;
 
+#[cfg(feature = "http")]
+pub use self::http::{HttpLimits, serve_http};
 pub use self::{
     account::{AccountArguments, SecurityName},
     compose::{compose, content_type},

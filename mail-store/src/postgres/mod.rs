@@ -52,9 +52,9 @@
 //!
 //! # Replicas and backups
 //!
-//! The servers of mail need the primary: a replica lags behind the hints. **After a restored backup, or a promoted replica
-//! that was not synchronous, UIDs are given a second time**: [`PostgresStore::renew_uid_validity`] has to be called once before
-//! it is served.
+//! Servers have to connect to the primary: a replica has a change later than the notification of it. **After a restored
+//! backup, or a promoted replica that was not synchronous, UIDs are given a second time**:
+//! [`PostgresStore::renew_uid_validity`] has to be called once before it is served.
 
 mod annotations;
 mod bodies;

@@ -163,14 +163,14 @@ impl Endpoint {
         self
     }
 
-    /// The same server, protected in this way.
+    /// Replaces how the connection is protected.
     #[cfg(feature = "doctor")]
     pub(crate) const fn protected(mut self, security: Security) -> Self {
         self.security = security;
         self
     }
 
-    /// The same server at one of its host's addresses.
+    /// Connects to one address of the host alone, whose name the certificate is still for.
     #[cfg(feature = "doctor")]
     pub(crate) fn toward(mut self, address: IpAddr) -> Self {
         if let Address::Tcp { host, .. } = &mut self.address {

@@ -95,7 +95,7 @@ fn missing(reason: &'static str) -> InvalidValue {
 /// 3.6.3](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.3)). A message that has neither is not copied.
 #[must_use]
 pub fn without_bcc(message: Bytes) -> Bytes {
-    match &without(&message, &BLIND)[..] {
+    match &without_fields(&message, &BLIND)[..] {
         [whole] if whole.len() == message.len() => message,
         kept => kept.concat().into(),
     }
@@ -104,8 +104,19 @@ pub fn without_bcc(message: Bytes) -> Bytes {
 /// The fields whose addresses are nobody's business.
 pub(super) const BLIND: [&str; 2] = ["bcc", "resent-bcc"];
 
-/// The pieces of a message without the fields of these names.
-pub(super) fn without(message: &Bytes, names: &[&str]) -> Vec<Bytes> {
+/// Leaves the fields of some names out of the header of a message: the pieces that stay, which are slices of it. The names are
+/// in lower case. A field counts however its name is written, and where it stands more than once.
+///
+/// ```
+/// use bytes::Bytes;
+/// use mailwire_transport::smtp::without_fields;
+///
+/// let message = Bytes::from("Subject: a\r\nAuthentication-Results: mx.example.org;\r\n dkim=pass\r\n\r\nb\r\n");
+/// let kept = without_fields(&message, &["authentication-results"]);
+/// assert_eq!(kept.concat(), b"Subject: a\r\n\r\nb\r\n");
+/// ```
+#[must_use]
+pub fn without_fields(message: &Bytes, names: &[&str]) -> Vec<Bytes> {
     let mut kept = Vec::new();
     let mut from = 0;
     let mut keep = |piece: Bytes| (!piece.is_empty()).then(|| kept.push(piece));

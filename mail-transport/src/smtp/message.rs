@@ -14,7 +14,7 @@ use super::header::{FROM, Listed, TO, base};
 use super::{
     Client, Envelope, Sent,
     fields::Fields,
-    header::{BLIND, without},
+    header::{BLIND, without_fields},
     signed::is_signed,
 };
 #[cfg(feature = "header-envelope")]
@@ -138,7 +138,7 @@ impl Message {
     pub fn into_parts(self) -> Result<(Envelope, Payload<'static>), InvalidValue> {
         let envelope = self.envelope()?;
         let message = Self { envelope: Some(Ok(envelope.clone())), ..self }.completed();
-        let pieces = Payload::from_pieces(without(&message.bytes, &BLIND));
+        let pieces = Payload::from_pieces(without_fields(&message.bytes, &BLIND));
         Ok((envelope, pieces.with_header(message.added)?))
     }
 }

@@ -59,7 +59,7 @@ pub(crate) use config::own_name;
 #[cfg(feature = "client")]
 pub use envelope::Envelope;
 #[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
-pub use header::without_bcc;
+pub use header::{without_bcc, without_fields};
 #[cfg(feature = "client")]
 pub use mailer::{Mailer, MailerOptions};
 #[cfg(feature = "client")]

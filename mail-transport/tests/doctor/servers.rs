@@ -234,7 +234,7 @@ fn usual(speaks: Speaks, line: &str, is_tls: bool, has_tls: bool) -> String {
     text.to_owned()
 }
 
-/// A port that takes no more connections: what is sent there comes to nothing, as behind a firewall that drops it.
+/// Listens at a port whose queue of connections is full, so that attempts to connect are dropped, as by a firewall.
 pub async fn full() -> (u16, Vec<tokio::task::JoinHandle<std::io::Result<tokio::net::TcpStream>>>, TcpListener)
 {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();

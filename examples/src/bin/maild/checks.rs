@@ -19,6 +19,7 @@ use mailwire_store::Inspector;
 use mailwire_transport::smtp::{
     proto::{Reply, ReplyCode},
     server::{Client, Transaction},
+    without_fields,
 };
 
 use crate::config::{Checks, Dns};
@@ -160,40 +161,10 @@ impl Inspector for Checker {
         Box::pin(async move {
             let found = self.check(client, transaction, &message).await?;
             let mut pieces = vec![Bytes::from(found)];
-            pieces.extend(without_claims(&message));
+            // Without the results that it came with, in our name or another's (RFC 8601 section 5 permits that): our name can
+            // be written in many ways, and what nobody here vouches for is of no use to a reader either.
+            pieces.extend(without_fields(&message, &["authentication-results"]));
             Ok(pieces)
         })
     }
-}
-
-/// The message without the results that it came with, in our name or another's ([RFC 8601 section
-/// 5](https://www.rfc-editor.org/rfc/rfc8601#section-5) permits that): slices of it.
-fn without_claims(message: &Bytes) -> Vec<Bytes> {
-    let (mut kept, mut start, mut at, mut dropping) = (Vec::new(), 0, 0, false);
-    for line in message.split_inclusive(|byte| *byte == b'\n') {
-        if line == b"\r\n" {
-            break;
-        }
-        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
-            let claims = claims(message.get(at..).unwrap_or_default());
-            if claims != dropping {
-                if claims {
-                    kept.push(message.slice(start..at));
-                }
-                start = at;
-                dropping = claims;
-            }
-        }
-        at += line.len();
-    }
-    kept.push(message.slice(if dropping { at } else { start }..));
-    kept.retain(|piece| !piece.is_empty());
-    kept
-}
-
-/// Whether a field that begins here is Authentication-Results. Every field of this name goes, whoever it names: our name can be
-/// written in quotes, after a comment or in pieces, and what nobody here vouches for is of no use to a reader either.
-fn claims(field: &[u8]) -> bool {
-    let name = field.split(|byte| *byte == b':').next().unwrap_or_default();
-    name.trim_ascii().eq_ignore_ascii_case(b"authentication-results")
 }

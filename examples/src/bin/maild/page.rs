@@ -7,24 +7,16 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body, Frame, Incoming, SizeHint},
     header::{CONTENT_TYPE, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
-use mailwire_examples::queue::Queue;
+use mailwire_examples::{HttpLimits, queue::Queue, serve_http};
 use mailwire_store::{Error, Store};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::recorder::Counted;
 
-/// So many connections are served at a time; others wait.
-const CONNECTIONS: usize = 64;
-/// So long somebody may take to ask for something.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LIMITS: HttpLimits =
+    HttpLimits { connections: 64, patience: Duration::from_secs(30), header: 16 << 10 };
 /// So long the store has to show that it lives.
 const ALIVE: Duration = Duration::from_secs(5);
 
@@ -39,33 +31,11 @@ impl<S: Store> Page<S> {
     /// Serves whoever comes, until it is stopped.
     pub(crate) async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let page = Arc::new(self);
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                    Ok((stream, _)) => drop(connections.spawn(Arc::clone(&page).connection(stream))),
-                    // No descriptor is left, mostly.
-                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-                },
-                Some(_) = connections.join_next() => {}
-                () = stop.cancelled() => break,
-            }
-        }
-        connections.shutdown().await;
-    }
-
-    async fn connection(self: Arc<Self>, stream: TcpStream) {
-        let service = service_fn(|request| {
-            let page = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(page.answer(&request).await) }
-        });
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
-            .max_buf_size(16 << 10)
-            .serve_connection(TokioIo::new(stream), service);
-        // How a client leaves is its own affair.
-        let _ = served.await;
+        let answer = move |request: Request<Incoming>| {
+            let page = Arc::clone(&page);
+            async move { page.answer(&request).await }
+        };
+        serve_http(listener, LIMITS, stop, answer).await;
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<Text> {

@@ -11,12 +11,10 @@ mod query;
 mod search;
 mod turns;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use hyper::{
-    Method, Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
-};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming};
+use mailwire_examples::{HttpLimits, serve_http};
 use mailwire_store::{
     message::Message,
     testing::{MailServer, ReceivedMessage},
@@ -24,9 +22,8 @@ use mailwire_store::{
 use mailwire_transport::Security;
 use serde_json::json;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -39,10 +36,8 @@ use self::{
 };
 pub(crate) use guard::Hosts;
 
-/// So many connections are served at a time; others wait.
-const CONNECTIONS: usize = 256;
-/// So long a browser may take to ask for something, also for the next thing.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LIMITS: HttpLimits =
+    HttpLimits { connections: 256, patience: Duration::from_secs(60), header: 64 << 10 };
 /// So many of these wait for something to come. The others are for who has something to ask.
 const WAITING: usize = 192;
 /// So many messages are looked into at a time, and so many searches go through them.
@@ -88,33 +83,11 @@ impl Page {
     /// Serves whoever comes, until it is stopped. Then nothing of it is left.
     pub(crate) async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let page = Arc::new(self);
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                    Ok((stream, _)) => drop(connections.spawn(Arc::clone(&page).connection(stream))),
-                    // No descriptor is left, mostly.
-                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-                },
-                Some(_) = connections.join_next() => {}
-                () = stop.cancelled() => break,
-            }
-        }
-        connections.shutdown().await;
-    }
-
-    async fn connection(self: Arc<Self>, stream: TcpStream) {
-        let service = service_fn(|request| {
-            let page = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(page.answer(&request).await) }
-        });
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
-            .max_buf_size(64 << 10)
-            .serve_connection(TokioIo::new(stream), service);
-        // How a browser leaves is its own affair.
-        let _ = served.await;
+        let answer = move |request: Request<Incoming>| {
+            let page = Arc::clone(&page);
+            async move { page.answer(&request).await }
+        };
+        serve_http(listener, LIMITS, stop, answer).await;
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
