@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Address, Authentication, DocumentError, Found, OAuth, SERVERS, Settings, named};
-use crate::{Account, Address as Place, InvalidValue, Protocol, Security, dns::host_name};
+use crate::{Account, Address as NetworkAddress, InvalidValue, Protocol, Security, dns::host_name};
 
 /// Reads a document of PACC for an address: its servers of IMAP, POP3 and SMTP, which always have TLS from the first byte.
 /// `found` says where it comes from.
@@ -43,7 +43,9 @@ fn server(value: &Value, protocol: Protocol, address: &Address<'_>, found: &Foun
         && account.endpoint().security() == Security::implicit_tls()
         && account.user().is_none()
         && account.mailbox().is_none();
-    let (true, Place::Tcp { host, port }) = (is_asked_for, account.endpoint().address()) else { return None };
+    let (true, NetworkAddress::Tcp { host, port }) = (is_asked_for, account.endpoint().address()) else {
+        return None;
+    };
     let how = (protocol, Security::implicit_tls());
     let mut settings = Settings::new(how, host_name(host)?, *port, address, found.clone());
     let methods = value.get("authentication").and_then(Value::as_array);

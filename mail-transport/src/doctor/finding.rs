@@ -208,7 +208,7 @@ impl Report {
 
     /// Takes out what follows from something else that is told, tells once what is the same at several ports of a host, and
     /// brings all into its order.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn arrange(&mut self) {
         let all = std::mem::take(&mut self.findings);
         let follows = |finding: &Finding| {
             super::checks::FOLLOWS.iter().any(|(cause, consequence)| {

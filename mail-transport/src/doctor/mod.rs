@@ -215,7 +215,7 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
             }
         }
         report.findings.extend(advice::of(&subject.domain, &examined));
-        report.settle();
+        report.arrange();
         Ok(report)
     }
 

@@ -19,7 +19,7 @@ use super::{
     handshake::{self, Shown},
     legacy::{self, Chosen, Question},
     offered,
-    reach::{Place, Silence},
+    reach::{HostEndpoints, Silence},
     talk::{Said, Talk, spoken},
 };
 use crate::{Endpoint, Error, Protocol, Security, Stream, dns::Resolver, http::Http};
@@ -59,10 +59,10 @@ struct Examination<'a, R, H> {
 
 impl<R: Resolver, H: Http> Doctor<R, H> {
     /// Examines a port.
-    pub(super) async fn port(&self, port: &Port, place: &Place) -> Examined {
+    pub(super) async fn port(&self, port: &Port, host: &HostEndpoints) -> Examined {
         self.step(&format!("examining {}", port.server));
         let mut done = Examined::default();
-        match self.open(&port.server, place, &mut done.findings).await {
+        match self.open(&port.server, host, &mut done.findings).await {
             Ok((stream, endpoint)) => {
                 let subject = port.server.to_string();
                 let mut examination = Examination { doctor: self, port, subject, endpoint, done };

@@ -93,8 +93,8 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
         let examining: Vec<_> = ports
             .iter()
             .filter_map(|port| {
-                let place = self.place(&port.server, addresses.get(port.server.host.as_str())?);
-                Some(boxed(async move { (port.clone(), self.port(port, &place).await) }))
+                let host = self.endpoints(&port.server, addresses.get(port.server.host.as_str())?);
+                Some(boxed(async move { (port.clone(), self.port(port, &host).await) }))
             })
             .collect();
         let examined = all(examining, AT_ONCE).await;

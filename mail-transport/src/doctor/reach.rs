@@ -16,7 +16,7 @@ use crate::{
 const ADDRESSES: usize = 6;
 
 /// Where a server is: an endpoint for each of its addresses.
-pub(super) struct Place {
+pub(super) struct HostEndpoints {
     pub(super) endpoints: Vec<Endpoint>,
 }
 
@@ -89,7 +89,7 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
     }
 
     /// Where a server is, by the addresses of its host.
-    pub(super) fn place(&self, server: &Server, addresses: &[IpAddr]) -> Place {
+    pub(super) fn endpoints(&self, server: &Server, addresses: &[IpAddr]) -> HostEndpoints {
         let mut timeouts = Timeouts::interactive();
         timeouts.connect = self.options.timeout;
         timeouts.tls = self.options.timeout;
@@ -107,7 +107,7 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
             true => vec![endpoint],
             false => addresses.iter().map(|&address| endpoint.clone().toward(address)).collect(),
         };
-        Place { endpoints }
+        HostEndpoints { endpoints }
     }
 
     /// Connects to each address, and gives the first stream, with the way it went. `silent` are findings about addresses that
@@ -119,11 +119,11 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
     pub(super) async fn open(
         &self,
         server: &Server,
-        place: &Place,
+        host: &HostEndpoints,
         silent: &mut Vec<Finding>,
     ) -> Result<(Stream, Endpoint), (Silence, Error)> {
         let (mut opened, mut failures) = (None, Vec::new());
-        for endpoint in &place.endpoints {
+        for endpoint in &host.endpoints {
             match endpoint.connect().await {
                 Ok(stream) => drop(opened.get_or_insert((stream, endpoint.clone()))),
                 Err(error) => failures.push((Silence::of(&error), endpoint.address().clone(), error)),

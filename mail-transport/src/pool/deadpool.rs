@@ -64,7 +64,7 @@ impl<C: Pooled> managed::Manager for Manager<C> {
 
     async fn create(&self) -> Result<C> {
         let mut client = C::open(self.endpoint.clone(), self.config.clone()).await?;
-        client.settle();
+        client.mark_unaltered();
         Ok(client)
     }
 

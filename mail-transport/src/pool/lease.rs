@@ -95,7 +95,7 @@ impl<C: Pooled> Slot<C> {
         owner: &Arc<Owner<C>>,
         turn: Option<Turn<'_>>,
     ) -> Result<Self> {
-        let _waiting = shared.waits();
+        let _waiting = shared.begin_waiting();
         let wait =
             async |slots: &Arc<Semaphore>| slots.clone().acquire_owned().await.map_err(|_| Error::Closed);
         let own = match &owner.slots {
@@ -148,7 +148,7 @@ impl<C: Pooled> Slot<C> {
                         _ => {}
                     }
                     let mut client = self.owner.connect().await?;
-                    client.settle();
+                    client.mark_unaltered();
                     let client = Arc::new(AsyncMutex::new(client)).lock_owned().await;
                     crate::metrics::leased(false);
                     let history = History { made: Instant::now(), uses: 1 };

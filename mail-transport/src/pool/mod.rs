@@ -90,7 +90,7 @@ pub trait Pooled: sealed::Sealed + Send + Sized + 'static {
 
     /// From now on the session is to stay what it is.
     #[doc(hidden)]
-    fn settle(&mut self);
+    fn mark_unaltered(&mut self);
 
     /// Whether somebody else of the same account can go on with it.
     #[doc(hidden)]
@@ -132,7 +132,7 @@ macro_rules! pooled {
                 Self::connect_with(endpoint, config).await
             }
 
-            fn settle(&mut self) {
+            fn mark_unaltered(&mut self) {
                 self.altered = false;
             }
 

@@ -41,7 +41,7 @@ pub(super) struct Shared<C: Pooled> {
     /// How many wait for one.
     waiting: AtomicUsize,
     /// A connection is kept that has to be ended before the reaper looks again.
-    hurry: Arc<Notify>,
+    sooner: Arc<Notify>,
     state: Mutex<State<C>>,
 }
 
@@ -109,7 +109,7 @@ impl<C: Pooled> Shared<C> {
             closed: Semaphore::new(0),
             freed: Notify::new(),
             waiting: AtomicUsize::new(0),
-            hurry: Arc::default(),
+            sooner: Arc::default(),
             state: Mutex::new(State {
                 idle: Vec::new(),
                 in_use: 0,
@@ -152,7 +152,7 @@ impl<C: Pooled> Shared<C> {
     }
 
     /// Somebody waits for a connection, until what this gives is dropped.
-    pub(super) fn waits(&self) -> Waiting<'_> {
+    pub(super) fn begin_waiting(&self) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         Waiting(&self.waiting)
     }
@@ -208,7 +208,7 @@ impl<C: Pooled> Shared<C> {
         if state.reaper.as_ref().is_none_or(AbortHandle::is_finished) {
             state.reaper = Some(runtime.spawn(reap(Arc::downgrade(self))).abort_handle());
         } else if end.zip(state.next_end).is_some_and(|(end, next)| end < next) {
-            self.hurry.notify_one();
+            self.sooner.notify_one();
         }
         true
     }
@@ -284,11 +284,11 @@ async fn reap<C: Pooled>(pool: Weak<Shared<C>>) {
         end_all(expired).await;
         let Some(next) = next else { return };
         // While this waits, it does not keep the pool.
-        let hurry = shared.hurry.clone();
+        let sooner = shared.sooner.clone();
         drop(shared);
         tokio::select! {
             () = sleep_until(next) => {}
-            () = hurry.notified() => {}
+            () = sooner.notified() => {}
         }
     }
 }

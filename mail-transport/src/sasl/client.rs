@@ -218,7 +218,7 @@ impl ClientExchange {
             }
             (State::New, _) if self.mechanism.is_client_first() => self.advance(None).map(Some),
             (State::New, _) => Ok(None),
-            _ => Err(SaslError::Over),
+            _ => Err(SaslError::Ended),
         }
     }
 
@@ -270,7 +270,7 @@ impl ClientExchange {
 
     fn answer(&mut self, challenge: &Secret) -> Result<Secret, SaslError> {
         match (self.state, &mut self.voice) {
-            (State::Failed, _) => Err(SaslError::Over),
+            (State::Failed, _) => Err(SaslError::Ended),
             (State::New | State::Sent(_), Voice::Custom(custom)) => {
                 let initial = if self.state == State::New { custom.initial()? } else { None };
                 self.state = State::Sent(1);
@@ -331,7 +331,7 @@ impl ClientExchange {
 
     fn advance(&mut self, input: Option<&[u8]>) -> Result<Secret, SaslError> {
         let before = std::mem::replace(&mut self.state, State::Failed);
-        let Voice::Library(library) = &mut self.voice else { return Err(SaslError::Over) };
+        let Voice::Library(library) = &mut self.voice else { return Err(SaslError::Ended) };
         let (message, finished) = library.step(input)?;
         self.state = match before {
             _ if finished => State::Done,

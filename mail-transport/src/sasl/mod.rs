@@ -147,7 +147,7 @@ pub enum SaslError {
     NoCredentials(NoCredentials),
     /// The exchange is over, or was broken off.
     #[error("the exchange is over")]
-    Over,
+    Ended,
 }
 
 impl SaslError {

@@ -60,7 +60,7 @@ enum State {
     Proved(Identity),
     /// OAUTHBEARER, XOAUTH2: said what is wrong, and waits for the client to notice.
     Refused,
-    Over,
+    Ended,
 }
 
 struct Proof {
@@ -134,7 +134,7 @@ impl ServerExchange {
             (None, _) => ServerStep::Challenge(Secret::default()),
             // It answers nothing.
             (Some(_), Mechanism::CramMd5) => {
-                self.state = State::Over;
+                self.state = State::Ended;
                 ServerStep::Failed
             }
             (Some(_), _) => self.advance(authenticator, initial).await,
@@ -146,7 +146,7 @@ impl ServerExchange {
         match response {
             SaslStep::Data(response) => self.advance(authenticator, Some(response)).await,
             SaslStep::Cancel => {
-                self.state = State::Over;
+                self.state = State::Ended;
                 ServerStep::Cancelled
             }
         }
@@ -182,7 +182,7 @@ impl ServerExchange {
         message: Option<&Secret>,
     ) -> Result<ServerStep, Stop> {
         let response = message.map(Secret::expose).unwrap_or_default();
-        match std::mem::replace(&mut self.state, State::Over) {
+        match std::mem::replace(&mut self.state, State::Ended) {
             State::New => self.first(authenticator, response).await,
             State::Password { user } => {
                 self.password(authenticator, &user, None, &Secret::from(response)).await
@@ -194,7 +194,7 @@ impl ServerExchange {
                 self.custom(authenticator, custom, message).await
             }
             State::Proved(identity) if response.is_empty() => Ok(ServerStep::Success(identity)),
-            State::Proved(_) | State::Refused | State::Over => Ok(ServerStep::Failed),
+            State::Proved(_) | State::Refused | State::Ended => Ok(ServerStep::Failed),
         }
     }
 

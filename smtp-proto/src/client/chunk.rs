@@ -9,7 +9,7 @@ use mailwire_core::{
 
 use super::{
     no_nul,
-    state::{Body, Given, InFlight, Machine, Part, Progress, Queued, Session},
+    state::{Body, InFlight, Machine, Part, Progress, Queued, Sending, Session},
 };
 use crate::{
     Command,
@@ -51,7 +51,7 @@ impl Machine {
 
     fn give_part(&mut self, command: Command, chunk: Bytes, last: bool) -> Ticket {
         let ticket = self.tickets.issue();
-        self.session.given = if last { Given::Whole } else { Given::Chunks };
+        self.session.sending = if last { Sending::Whole } else { Sending::Chunks };
         self.session.queue.push_back(Queued { ticket, command });
         self.session.chunks.push_back(chunk);
         self.flush();
@@ -62,8 +62,8 @@ impl Machine {
     fn check_chunk(&mut self, chunk: &Bytes, ends: bool) -> Result<(), Misuse> {
         let refuses = self.config.bare_newline == BareNewline::Refuse;
         let begun = TextSearch::new(refuses, !self.config.allow_nul);
-        let mut search = match self.session.given {
-            Given::Chunks => self.session.search,
+        let mut search = match self.session.sending {
+            Sending::Chunks => self.session.search,
             _ => (!self.session.binary).then_some(begun),
         };
         if let Some(search) = &mut search {
@@ -84,7 +84,7 @@ impl Machine {
     /// The chunk as it is to be sent, of a message that is not BINARYMIME.
     fn mend_chunk(&mut self, chunk: Bytes, last: bool) -> Bytes {
         let session = &mut self.session;
-        if session.given != Given::Chunks {
+        if session.sending != Sending::Chunks {
             let mends = self.config.bare_newline == BareNewline::Normalize && !session.binary;
             session.mender = mends.then(Mender::new);
             session.mended = Mended::default();
@@ -139,7 +139,7 @@ impl Machine {
     /// Whether it is the caller's turn to give the next chunk.
     pub(super) fn is_chunk_due(&self) -> bool {
         let session = &self.session;
-        session.given == Given::Chunks
+        session.sending == Sending::Chunks
             && session.queue.is_empty()
             && !session.transaction.failed
             && session.awaits_chunks_alone()
@@ -163,7 +163,7 @@ impl Session {
     pub(super) fn chunk_refused(&mut self) {
         self.transaction.failed = true;
         // Unless its end is out, or the next message is what is asked about.
-        let of_last = matches!(self.given, Given::Chunks | Given::Whole);
+        let of_last = matches!(self.sending, Sending::Chunks | Sending::Whole);
         if of_last && !matches!(self.progress, Progress::Ended(_)) {
             self.answered(false);
         }

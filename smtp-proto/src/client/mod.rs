@@ -73,7 +73,7 @@ use mailwire_core::{
 
 pub use config::{Config, Timeouts};
 pub use event::{Event, Outcome};
-use state::{Body, Given, Machine, Part, Phase, Progress, Queued, Session};
+use state::{Body, Machine, Part, Phase, Progress, Queued, Sending, Session};
 
 use crate::{Capabilities, Command, Mail, Rcpt, ReplyFramer, State, command::Effect};
 
@@ -121,7 +121,7 @@ impl Connection {
             && self.0.session.queue.is_empty()
             && self.0.session.in_flight.is_empty()
             && matches!(self.0.session.body, Body::None)
-            && self.0.session.given != Given::Chunks
+            && self.0.session.sending != Sending::Chunks
             && self.0.output.is_empty()
     }
 

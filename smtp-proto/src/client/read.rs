@@ -13,7 +13,7 @@ use mailwire_core::{
 use super::{
     Event,
     rules::Then,
-    state::{Body, Given, InFlight, Machine, Part, Phase, Session},
+    state::{Body, InFlight, Machine, Part, Phase, Sending, Session},
 };
 use crate::{
     Capabilities, Capability, Command, Reply, ReplyCode,
@@ -405,7 +405,7 @@ impl Machine {
                 (_, Some(command), _) if command.is_message() => "before the reply to a message",
                 (_, Some(_), _) => "before a reply",
                 (_, None, Body::Sending { .. } | Body::Broken(_)) => "within a message",
-                (_, None, Body::None) if self.session.given == Given::Chunks => "within a message",
+                (_, None, Body::None) if self.session.sending == Sending::Chunks => "within a message",
                 (_, None, Body::None) if self.session.queue.is_empty() => return self.closed(),
                 (_, None, Body::None) => "before a command was sent",
             }

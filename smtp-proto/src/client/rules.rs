@@ -6,7 +6,7 @@ use core::borrow::Borrow;
 
 use mailwire_core::{Error, Misuse, NotOffered, WrongState, sasl::Policy};
 
-use super::state::{Given, InFlight, Machine, Part, Phase, Progress, Session, Transaction};
+use super::state::{InFlight, Machine, Part, Phase, Progress, Sending, Session, Transaction};
 use crate::{
     Auth, BodyType, Command, Mail, MailParameters, Rcpt, Reply,
     capability::Extension,
@@ -69,7 +69,9 @@ impl Session {
                 self.permits_attributes(attributes, Extension::Xclient)
             }
             Command::Xforward(attributes) => self.permits_attributes(attributes, Extension::Xforward),
-            Command::Data if self.binary || matches!(self.given, Given::Chunks | Given::Whole) => CHUNKED,
+            Command::Data if self.binary || matches!(self.sending, Sending::Chunks | Sending::Whole) => {
+                CHUNKED
+            }
             Command::Bdat { .. } => self.permits_part(),
             Command::Burl(burl) => self.permits_part().and_then(|()| self.permits_burl(burl)),
             Command::Other { verb, .. } if Foreign::of(verb.as_bytes()).is_some() => {
@@ -81,17 +83,17 @@ impl Session {
 
     /// Whether a part of a message, by BDAT or BURL, can come now.
     fn permits_part(&self) -> Result<(), Misuse> {
-        match self.given {
-            Given::Nothing | Given::Chunks => Ok(()),
-            Given::Data => CHUNKED,
-            Given::Whole => Err(Misuse::WrongState(WrongState::NothingDue("chunk"))),
+        match self.sending {
+            Sending::Nothing | Sending::Chunks => Ok(()),
+            Sending::Data => CHUNKED,
+            Sending::Whole => Err(Misuse::WrongState(WrongState::NothingDue("chunk"))),
         }
     }
 
     /// RFC 4468 section 3.2: several parts need CHUNKING; section 3.3: the server says from where it fetches.
     #[cold]
     fn permits_burl(&self, burl: &Burl) -> Result<(), Misuse> {
-        if !burl.last || self.given == Given::Chunks {
+        if !burl.last || self.sending == Sending::Chunks {
             self.check_offered([Extension::Chunking].into_iter())?;
         }
         match self.capabilities.burl() {
@@ -236,8 +238,8 @@ impl Session {
     /// A command was taken for sending.
     pub(super) fn begin(&mut self, command: &Command) {
         match command {
-            Command::Data => self.given = Given::Data,
-            Command::Rset => self.given = Given::Nothing,
+            Command::Data => self.sending = Sending::Data,
+            Command::Rset => self.sending = Sending::Nothing,
             _ => {}
         }
         if let Command::Rcpt(rcpt) = command {
@@ -247,7 +249,7 @@ impl Session {
             self.counts.mail();
             self.smtp_utf8 = mail.smtp_utf8;
             self.binary = mail.body == Some(BodyType::BinaryMime);
-            self.given = Given::Nothing;
+            self.sending = Sending::Nothing;
             // A message that was answered is the last one no more.
             match self.progress {
                 Progress::Ended(_) => self.begun = true,

@@ -154,7 +154,7 @@ pub(super) enum Body {
 
 /// What the caller has given of the message that belongs to the MAIL that it gave last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Given {
+pub(super) enum Sending {
     Nothing,
     Data,
     /// Chunks, and not the last.
@@ -186,7 +186,7 @@ pub(super) struct Session {
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) transaction: Transaction,
     pub(super) body: Body,
-    pub(super) given: Given,
+    pub(super) sending: Sending,
     /// The bytes of the BDAT commands in the queue.
     pub(super) chunks: VecDeque<Bytes>,
     /// What is looked for in all chunks of the message that was begun. None in BINARYMIME.
@@ -235,7 +235,7 @@ impl Session {
             in_flight: VecDeque::new(),
             transaction: Transaction::default(),
             body: Body::None,
-            given: Given::Nothing,
+            sending: Sending::Nothing,
             chunks: VecDeque::new(),
             search: None,
             mender: None,

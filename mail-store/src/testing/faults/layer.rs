@@ -57,8 +57,8 @@ pub(in crate::testing) struct Faulty {
     /// Whether TLS ends without its close_notify.
     rude: bool,
     phase: Phase,
-    read: Place,
-    written: Place,
+    read: Progress,
+    written: Progress,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ enum Phase {
 
 /// How many bytes went one way, and from where on faults of that way are looked for.
 #[derive(Debug, Default)]
-struct Place {
+struct Progress {
     bytes: u64,
     from: u64,
 }
@@ -95,8 +95,8 @@ impl Faulty {
             slow: None,
             rude: false,
             phase: Phase::Open,
-            read: Place::default(),
-            written: Place::default(),
+            read: Progress::default(),
+            written: Progress::default(),
         }
     }
 

@@ -31,7 +31,7 @@ enum State {
     Pieces,
     /// The end of the command is still to come.
     Ending,
-    Over,
+    Ended,
 }
 
 /// A body that a server has begun to send, without the client.
@@ -68,11 +68,11 @@ impl Body<'_> {
                 return Ok(Some(bytes));
             }
         }
-        while !matches!(self.state, State::Over) {
+        while !matches!(self.state, State::Ended) {
             let event = match self.client.event(self.call).await {
                 Ok(event) => event,
                 Err(error) => {
-                    self.state = State::Over;
+                    self.state = State::Ended;
                     return Err(error);
                 }
             };
@@ -81,7 +81,7 @@ impl Body<'_> {
                 Event::BodyEnd => self.state = State::Ending,
                 event => {
                     if let Some(end) = self.client.ended(self.call, event) {
-                        self.state = State::Over;
+                        self.state = State::Ended;
                         end?;
                     }
                 }

@@ -33,7 +33,7 @@ pub(super) fn tamed(html: &str, images: &BTreeMap<String, String>) -> String {
     let (declaration, mut rest) = html.split_at(declaration(html));
     out.push_str(declaration);
     out.push_str(LOOKS);
-    let mut left = Left { room: IMAGES, names: html.len() + ID };
+    let mut left = Remaining { room: IMAGES, names: html.len() + ID };
     while let Some(at) = rest.find(['<', 'c', 'C', 'h', 'H']) {
         let (before, found) = rest.split_at(at);
         out.push_str(before);
@@ -80,7 +80,7 @@ fn link(found: &str) -> Option<(&'static str, &str)> {
 }
 
 /// What may still be done for images.
-struct Left {
+struct Remaining {
     /// So many bytes of them fit in.
     room: usize,
     /// So many bytes of names are looked at: those of images stand one after the other, and only others within each other.
@@ -91,7 +91,7 @@ struct Left {
 fn image<'a>(
     found: &'a str,
     images: &'a BTreeMap<String, String>,
-    left: &mut Left,
+    left: &mut Remaining,
 ) -> Option<(&'a str, &'a str)> {
     let (scheme, rest) = found.split_at_checked(4)?;
     if !scheme.eq_ignore_ascii_case("cid:") {

@@ -11,10 +11,10 @@ const LENGTH: usize = 1000;
 
 /// Words that a message must all have.
 #[derive(Clone, Default)]
-pub(super) struct Search(Vec<(Place, String)>);
+pub(super) struct Search(Vec<(Scope, String)>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Scope {
     Anywhere,
     From,
     To,
@@ -32,17 +32,17 @@ impl Search {
         let mut words = Vec::new();
         let mut rest = text.trim_start();
         while !rest.is_empty() {
-            let (place, after) = place(rest);
+            let (scope, after) = scope(rest);
             let (word, after) = match after.strip_prefix('"') {
                 Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
                 None => after.split_once(char::is_whitespace).unwrap_or((after, "")),
             };
-            match place {
-                Place::Anywhere if word.eq_ignore_ascii_case("has:attachment") => {
-                    words.push((Place::Attachment, String::new()));
+            match scope {
+                Scope::Anywhere if word.eq_ignore_ascii_case("has:attachment") => {
+                    words.push((Scope::Attachment, String::new()));
                 }
                 _ if word.is_empty() => {}
-                _ => words.push((place, word.to_owned())),
+                _ => words.push((scope, word.to_owned())),
             }
             rest = after.trim_start();
         }
@@ -57,23 +57,23 @@ impl Search {
     }
 
     pub(super) fn finds(&self, received: &ReceivedMessage, message: &Message) -> bool {
-        self.0.iter().all(|(place, word)| place.has(word, received, message))
+        self.0.iter().all(|(scope, word)| scope.has(word, received, message))
     }
 }
 
 /// Where the next word is to stand, and the rest.
-fn place(text: &str) -> (Place, &str) {
-    let places = [("from:", Place::From), ("to:", Place::To), ("subject:", Place::Subject)];
-    for (name, place) in places {
+fn scope(text: &str) -> (Scope, &str) {
+    let scopes = [("from:", Scope::From), ("to:", Scope::To), ("subject:", Scope::Subject)];
+    for (name, scope) in scopes {
         let (begin, rest) = text.split_at_checked(name.len()).unwrap_or((text, ""));
         if begin.eq_ignore_ascii_case(name) {
-            return (place, rest);
+            return (scope, rest);
         }
     }
-    (Place::Anywhere, text)
+    (Scope::Anywhere, text)
 }
 
-impl Place {
+impl Scope {
     fn has(self, word: &str, received: &ReceivedMessage, message: &Message) -> bool {
         let addresses =
             |names: &[&str]| names.iter().any(|name| message.address_contains(name.as_bytes(), word));
@@ -98,16 +98,16 @@ mod tests {
     fn words_and_where_they_stand() {
         let parsed = |text| Search::parse(text).map(|search| search.0).unwrap();
         let expected = [
-            (Place::Anywhere, "hello"),
-            (Place::From, "anna"),
-            (Place::Subject, "two words"),
-            (Place::Attachment, ""),
-            (Place::Anywhere, "a:b"),
-            (Place::To, "no end"),
+            (Scope::Anywhere, "hello"),
+            (Scope::From, "anna"),
+            (Scope::Subject, "two words"),
+            (Scope::Attachment, ""),
+            (Scope::Anywhere, "a:b"),
+            (Scope::To, "no end"),
         ];
         let found =
             parsed("  hello FROM:anna subject:\"two words\" Has:Attachment a:b \"\" from: to:\"no end");
-        let found: Vec<_> = found.iter().map(|(place, word)| (*place, &**word)).collect();
+        let found: Vec<_> = found.iter().map(|(scope, word)| (*scope, &**word)).collect();
         assert_eq!(found, expected);
         assert!(parsed(" ").is_empty());
         assert!(Search::parse("a b c d e f g h i").is_err());

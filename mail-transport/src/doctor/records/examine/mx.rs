@@ -30,9 +30,9 @@ pub(in super::super::super) struct Exchange {
 
 impl Exchange {
     /// `authenticated` is whether signatures prove the host itself.
-    fn new(host: String, place: Place, authenticated: bool) -> Self {
-        let authenticated = authenticated && place.authenticated;
-        Self { host, addresses: place.addresses, alias_of: place.alias_of, authenticated }
+    fn new(host: String, found: HostAddresses, authenticated: bool) -> Self {
+        let authenticated = authenticated && found.authenticated;
+        Self { host, addresses: found.addresses, alias_of: found.alias_of, authenticated }
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn examine(
 async fn implicit(resolver: &impl Resolver, domain: &str, findings: &mut Findings) -> Vec<Exchange> {
     match addresses(resolver, domain).await {
         Err(error) => findings.push(failed(domain, "its addresses", &error)),
-        Ok(place) if place.addresses.is_empty() => findings.push(
+        Ok(found) if found.addresses.is_empty() => findings.push(
             Finding::new(
                 &MX_NONE,
                 domain,
@@ -95,12 +95,12 @@ async fn implicit(resolver: &impl Resolver, domain: &str, findings: &mut Finding
                 "Publish an MX record for {domain} that names the host where its mail is taken."
             )),
         ),
-        Ok(place) => {
+        Ok(found) => {
             findings.push(
                 Finding::new(&MX_IMPLICIT, domain, "There is no MX record: mail goes to the address of the domain itself, which is often a web server.")
                     .with_remedy(format!("Publish an MX record for {domain} that names the host where its mail is taken.")),
             );
-            return vec![Exchange::new(domain.to_owned(), place, true)];
+            return vec![Exchange::new(domain.to_owned(), found, true)];
         }
     }
     Vec::new()
@@ -140,44 +140,44 @@ async fn exchange_of(
             findings.push(failed(&host, "the addresses of a host that takes mail", &error));
             None
         }
-        Ok(place) if place.addresses.is_empty() => {
+        Ok(found) if found.addresses.is_empty() => {
             findings.push(nowhere(
                 "An MX record names this host, and it has no address: mail cannot be delivered to it.",
             ));
             None
         }
-        Ok(place) => {
-            if let Some(target) = &place.alias_of {
+        Ok(found) => {
+            if let Some(target) = &found.alias_of {
                 findings.push(
                     Finding::new(&MX_ALIAS, exchange, format!("An MX record names this host, which is an alias (CNAME) of {target}. That is forbidden, and some servers refuse it."))
                         .with_remedy(format!("Have the MX record name {target} itself, or give {host} an address of its own.")),
                 );
             }
-            if let Some(address) = place.addresses.iter().find(|address| is_private(address)) {
+            if let Some(address) = found.addresses.iter().find(|address| is_private(address)) {
                 findings.push(
                     Finding::new(&MX_PRIVATE, exchange, format!("This host takes mail, and has the address {address}, which nobody outside its network can reach."))
                         .with_remedy("Publish an address that can be reached from the internet."),
                 );
             }
-            Some(Exchange::new(host, place, authenticated))
+            Some(Exchange::new(host, found, authenticated))
         }
     }
 }
 
 /// Where a host is.
-pub(super) struct Place {
+pub(super) struct HostAddresses {
     pub(super) addresses: Vec<IpAddr>,
     alias_of: Option<String>,
     authenticated: bool,
 }
 
 /// Looks up the addresses of a host.
-pub(super) async fn addresses(resolver: &impl Resolver, host: &str) -> Result<Place, DnsError> {
+pub(super) async fn addresses(resolver: &impl Resolver, host: &str) -> Result<HostAddresses, DnsError> {
     let (four, six) =
         tokio::join!(resolver.lookup(host, RecordType::A), resolver.lookup(host, RecordType::Aaaa));
     let answers = [four?, six?];
     let with_some = || answers.iter().filter(|answer| answer.addresses().next().is_some());
-    Ok(Place {
+    Ok(HostAddresses {
         addresses: answers.iter().flat_map(|answer| answer.addresses().take(ADDRESSES)).collect(),
         alias_of: with_some().find_map(|answer| host_name(answer.alias_of.as_deref()?)),
         authenticated: with_some().all(|answer| answer.authenticated),
