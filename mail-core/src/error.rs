@@ -228,7 +228,7 @@ pub enum Misuse {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendError<M> {
-    /// Why.
+    /// Why it was not taken.
     pub reason: Misuse,
     /// What was to be sent.
     pub message: M,

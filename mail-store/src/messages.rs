@@ -52,13 +52,13 @@ impl From<DateTime> for InternalDate {
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Fields {
-    /// [`Row::flags`].
+    /// Whether [`Row::flags`] is asked for.
     pub flags: bool,
-    /// [`Row::envelope`].
+    /// Whether [`Row::envelope`] is asked for.
     pub envelope: bool,
-    /// [`Row::structure`].
+    /// Whether [`Row::structure`] is asked for.
     pub structure: bool,
-    /// [`Row::labels`].
+    /// Whether [`Row::labels`] is asked for.
     pub labels: bool,
 }
 
@@ -280,9 +280,9 @@ pub enum Which {
 /// Whether [`Store::copy`](crate::Store::copy) leaves the messages where they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum How {
-    /// They stay.
+    /// The messages stay.
     Copy,
-    /// They are removed.
+    /// The messages are removed.
     Move,
 }
 

@@ -403,7 +403,7 @@ pub enum Phase {
     Pool,
     /// Looking up the name.
     Resolve,
-    /// Connecting.
+    /// Connecting to the address.
     Connect,
     /// The header of the PROXY protocol, which a server waits for.
     ProxyHeader,

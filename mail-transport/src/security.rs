@@ -90,9 +90,9 @@ pub enum Protocol {
     Submission,
     /// LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)).
     Lmtp,
-    /// IMAP.
+    /// IMAP ([RFC 9051](https://www.rfc-editor.org/rfc/rfc9051)).
     Imap,
-    /// POP3.
+    /// POP3 ([RFC 1939](https://www.rfc-editor.org/rfc/rfc1939)).
     Pop3,
 }
 

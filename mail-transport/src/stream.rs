@@ -45,7 +45,7 @@ pub enum Stream {
 /// A stream in clear, and what TLS runs over.
 #[non_exhaustive]
 pub enum Plain {
-    /// TCP.
+    /// A TCP connection.
     Tcp(TcpStream),
     /// A Unix socket.
     #[cfg(unix)]

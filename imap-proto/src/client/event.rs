@@ -112,7 +112,7 @@ pub struct BodyStart {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyItem {
-    /// `BODY[...]`
+    /// `BODY[...]`: a part as it is.
     Section {
         /// Which part.
         section: Section,

@@ -95,9 +95,9 @@ impl serde::Serialize for ListPatterns {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ListSelectOpt {
-    /// `SUBSCRIBED`
+    /// `SUBSCRIBED`: those that are subscribed to, there or not.
     Subscribed,
-    /// `REMOTE`
+    /// `REMOTE`: those on other servers, too.
     Remote,
     /// `RECURSIVEMATCH`: parents of what is selected, too.
     RecursiveMatch,
@@ -112,9 +112,9 @@ pub enum ListSelectOpt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ListReturnOpt {
-    /// `SUBSCRIBED`
+    /// `SUBSCRIBED`: whether each is subscribed to.
     Subscribed,
-    /// `CHILDREN`
+    /// `CHILDREN`: whether there are others below each.
     Children,
     /// `STATUS (...)`: RFC 5819. At least one item.
     Status(Vec<StatusAtt>),

@@ -78,24 +78,24 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum StatusAtt {
-    /// `MESSAGES`
+    /// `MESSAGES`: how many there are.
     Messages,
     /// `RECENT`: RFC 3501 only.
     Recent,
-    /// `UIDNEXT`
+    /// `UIDNEXT`: which identifier the next new message will have at least.
     UidNext,
-    /// `UIDVALIDITY`
+    /// `UIDVALIDITY`: for how long identifiers mean the same messages.
     UidValidity,
-    /// `UNSEEN`
+    /// `UNSEEN`: how many have not been read.
     Unseen,
-    /// `DELETED`
+    /// `DELETED`: how many are marked as deleted.
     Deleted,
     /// `HIGHESTMODSEQ`: RFC 7162.
     HighestModSeq,
     /// `DELETED-STORAGE`: what an expunge would free, in units of 1024 octets ([RFC 9208 section
     /// 4.1.4](https://www.rfc-editor.org/rfc/rfc9208#section-4.1.4)).
     DeletedStorage,
-    /// `SIZE`
+    /// `SIZE`: of all messages, in bytes (RFC 8438).
     Size,
     /// `APPENDLIMIT`: the size of the largest message that the mailbox takes
     /// ([RFC 7889](https://www.rfc-editor.org/rfc/rfc7889)).

@@ -30,11 +30,11 @@ pub struct Store {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum StoreAction {
-    /// `FLAGS`: they are all that the message has.
+    /// `FLAGS`: these are all that the message has.
     Replace,
-    /// `+FLAGS`
+    /// `+FLAGS`: these are added.
     Add,
-    /// `-FLAGS`
+    /// `-FLAGS`: these are taken away.
     Remove,
 }
 

@@ -39,17 +39,17 @@ mailwire_core::text_newtype! {
 impl GmailLabel {
     /// `\Inbox`: it is in the inbox. (What is not there is archived.)
     pub const INBOX: Self = Self::unchecked(Text::from_static("\\Inbox"));
-    /// `\Sent`
+    /// `\Sent`: the user has sent it.
     pub const SENT: Self = Self::unchecked(Text::from_static("\\Sent"));
-    /// `\Draft`
+    /// `\Draft`: it is not sent yet.
     pub const DRAFT: Self = Self::unchecked(Text::from_static("\\Draft"));
-    /// `\Starred`
+    /// `\Starred`: the user has marked it.
     pub const STARRED: Self = Self::unchecked(Text::from_static("\\Starred"));
-    /// `\Important`
+    /// `\Important`: Gmail or the user takes it for important.
     pub const IMPORTANT: Self = Self::unchecked(Text::from_static("\\Important"));
-    /// `\Trash`
+    /// `\Trash`: it is to be deleted.
     pub const TRASH: Self = Self::unchecked(Text::from_static("\\Trash"));
-    /// `\Spam`
+    /// `\Spam`: it is unwanted.
     pub const SPAM: Self = Self::unchecked(Text::from_static("\\Spam"));
 
     /// A label of the user, or one of Gmail's with its `\`.

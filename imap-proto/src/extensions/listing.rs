@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ListingCommand {
-    /// Which.
+    /// Which of them it is.
     pub kind: ListingKind,
     /// Where the pattern begins.
     pub reference: MailboxName,

@@ -119,7 +119,7 @@ commands! {
     /// `SETACL`, `DELETEACL`, `GETACL`, `LISTRIGHTS`, `MYRIGHTS` ([RFC
     /// 4314](https://www.rfc-editor.org/rfc/rfc4314)).
     Acl(acl::AclCommand),
-    /// `XAPPLEPUSHSERVICE`.
+    /// `XAPPLEPUSHSERVICE`: asks for news to be pushed to a device.
     ApplePush(apple_push::ApplePushCommand),
     /// `CANCELUPDATE` ([RFC 5267](https://www.rfc-editor.org/rfc/rfc5267)).
     CancelUpdate(context::CancelUpdateCommand),
@@ -150,7 +150,7 @@ extensions! {
         Quota(quota::QuotaData),
         /// `ACL`, `LISTRIGHTS`, `MYRIGHTS` ([RFC 4314](https://www.rfc-editor.org/rfc/rfc4314)).
         Acl(acl::AclData),
-        /// `XAPPLEPUSHSERVICE`.
+        /// `XAPPLEPUSHSERVICE`: asks for news to be pushed to a device.
         ApplePush(apple_push::ApplePushData),
         /// `COMPARATOR` ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
         Comparator(comparator::ComparatorData),

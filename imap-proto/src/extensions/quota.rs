@@ -142,7 +142,7 @@ keywords! {
 }
 
 impl QuotaCommand {
-    /// `GETQUOTA`
+    /// `GETQUOTA`: asks for the quota of a root.
     ///
     /// # Errors
     ///
@@ -151,7 +151,7 @@ impl QuotaCommand {
         AString::new(root).map(Self::Get)
     }
 
-    /// `SETQUOTA`
+    /// `SETQUOTA`: sets the limits of a root.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ListKind {
-    /// LIST.
+    /// LIST, or LIST-EXTENDED.
     List,
     /// LSUB: it is subscribed to (IMAP4rev1).
     Lsub,
@@ -66,7 +66,7 @@ pub enum ListExtension {
     ChildInfo(Vec<ImapString>),
     /// `OLDNAME`: what it was called before.
     OldName(MailboxName),
-    /// Another.
+    /// Another item, as it came.
     Other {
         /// Its name.
         name: ImapString,
@@ -279,7 +279,7 @@ pub enum StatusAttVal {
     MailboxId(ImapString),
     /// `OBJECTID`: of the mailbox and its account (draft-ietf-mailmaint-imap-objectid-bis).
     ObjectIds(Box<ObjectIds>),
-    /// Another.
+    /// Another item, as it came.
     Other {
         /// Its name.
         name: Atom,

@@ -23,7 +23,7 @@ macro_rules! set {
         }
 
         impl $set {
-            /// None.
+            /// Makes an empty set.
             #[must_use]
             pub const fn new() -> Self {
                 Self { known: 0, others: Vec::new() }
@@ -287,9 +287,9 @@ impl FlagSet {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PermanentFlags {
-    /// These.
+    /// The flags that are named.
     pub flags: FlagSet,
-    /// And `\*`: new keywords, too.
+    /// Whether keywords that are new can be set, too: `\*`.
     pub new_keywords: bool,
 }
 

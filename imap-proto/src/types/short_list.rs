@@ -31,7 +31,7 @@ enum Repr<T> {
 }
 
 impl<T> ShortList<T> {
-    /// None.
+    /// Makes an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self(Repr::None)

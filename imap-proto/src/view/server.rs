@@ -26,9 +26,9 @@ impl Allow {
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Telling {
-    /// They are told with EXPUNGE, one by one.
+    /// With EXPUNGE, one by one.
     Expunge,
-    /// They are told with VANISHED, once QRESYNC or UIDONLY is enabled.
+    /// With VANISHED, once QRESYNC or UIDONLY is enabled.
     Vanished,
 }
 

@@ -90,11 +90,11 @@ pub(crate) struct Keywords {
 /// What becomes of keywords that the mailbox does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unknown {
-    /// They are added; if there is no room, nothing is.
+    /// All are added; if there is no room, nothing is.
     Add,
-    /// They are added as far as there is room.
+    /// So many are added as there is room for.
     AddSome,
-    /// They are left out.
+    /// All are left out.
     Ignore,
 }
 

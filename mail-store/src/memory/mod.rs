@@ -121,7 +121,7 @@ pub struct MemoryStore {
 /// What names are that are no user's.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Strangers {
-    /// Nobody.
+    /// There are no such users.
     #[default]
     Unknown,
     /// Users, from when they are named first. No password fits.

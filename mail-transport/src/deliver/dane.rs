@@ -209,7 +209,8 @@ pub enum DaneError {
     /// No record is for them.
     #[error("no TLSA record matches the certificate")]
     NoMatch,
-    /// They match an authority's record, but the server's does not come from there, is not in force, or is for another name.
+    /// A record of an authority matches, but the server's certificate does not come from there, is not in force, or is for
+    /// another name.
     #[error("the TLSA record of an authority matches, but not the rest: {0}")]
     Certificate(#[from] rustls::Error),
     /// There is nothing to verify signatures with.

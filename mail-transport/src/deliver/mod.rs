@@ -255,9 +255,9 @@ impl<R, H> fmt::Debug for Delivery<R, H> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wishes {
     None,
-    /// REQUIRETLS.
+    /// It is to go with TLS alone: REQUIRETLS.
     Tls,
-    /// `TLS-Required: No`.
+    /// It may go without: `TLS-Required: No`.
     NoTls,
 }
 

@@ -158,7 +158,7 @@ impl TlsResult {
 pub enum TlsPolicy {
     /// TLSA records of the host.
     Tlsa,
-    /// MTA-STS.
+    /// A policy of the domain (MTA-STS).
     Sts,
 }
 

@@ -20,7 +20,7 @@ pub struct Missed {
     pub source: Source,
     /// The name in DNS, the URL, or what else it is.
     pub place: String,
-    /// Why.
+    /// Why nothing was learnt there.
     pub reason: String,
 }
 

@@ -94,7 +94,7 @@ pub enum RecordType {
     Srv,
     /// Certificates that a service has ([RFC 6698](https://www.rfc-editor.org/rfc/rfc6698)).
     Tlsa,
-    /// Texts.
+    /// Texts of any kind.
     Txt,
 }
 
@@ -204,13 +204,13 @@ pub enum Record {
     Address(IpAddr),
     /// CNAME: the name that the other is an alias of.
     Cname(String),
-    /// MX.
+    /// MX: a host that takes mail.
     Mx(Mx),
     /// PTR: the name of an address, without a final dot.
     Ptr(String),
-    /// SRV.
+    /// SRV: where a service is.
     Srv(Srv),
-    /// TLSA.
+    /// TLSA: what a certificate has to be.
     Tlsa(Tlsa),
     /// TXT, its strings one after the other.
     Txt(Vec<u8>),

@@ -22,9 +22,9 @@ pub struct ScramKeys {
     pub salt: Vec<u8>,
     /// The number of times that the password was hashed.
     pub iterations: u32,
-    /// `H(ClientKey)`
+    /// What a proof of the client is checked by: `H(ClientKey)`.
     pub stored_key: Secret,
-    /// `HMAC(SaltedPassword, "Server Key")`
+    /// What the server proves itself by: `HMAC(SaltedPassword, "Server Key")`.
     pub server_key: Secret,
 }
 

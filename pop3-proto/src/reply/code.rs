@@ -57,19 +57,19 @@ keywords! {
 }
 
 impl ResponseCode {
-    /// `LOGIN-DELAY`
+    /// `LOGIN-DELAY`: the last login was too short ago.
     pub const LOGIN_DELAY: Self = Self(Text::from_static("LOGIN-DELAY"));
-    /// `IN-USE`
+    /// `IN-USE`: another session has the maildrop.
     pub const IN_USE: Self = Self(Text::from_static("IN-USE"));
-    /// `SYS/TEMP`
+    /// `SYS/TEMP`: the server fails, and may not later.
     pub const SYS_TEMP: Self = Self(Text::from_static("SYS/TEMP"));
-    /// `SYS/PERM`
+    /// `SYS/PERM`: the server fails, and somebody has to mend it.
     pub const SYS_PERM: Self = Self(Text::from_static("SYS/PERM"));
-    /// `AUTH`
+    /// `AUTH`: the credentials are wrong.
     pub const AUTH: Self = Self(Text::from_static("AUTH"));
-    /// `UTF8`
+    /// `UTF8`: the message or the login needs UTF8 to be on.
     pub const UTF8: Self = Self(Text::from_static("UTF8"));
-    /// `XCLIENT`
+    /// `XCLIENT`: what a proxy told of its client is not taken.
     pub const XCLIENT: Self = Self(Text::from_static("XCLIENT"));
 
     /// A code without its brackets.

@@ -13,15 +13,15 @@ pub struct ReplyCode(u16);
 impl ReplyCode {
     /// System status or help.
     pub const STATUS: Self = Self(211);
-    /// Help.
+    /// The answer to HELP.
     pub const HELP: Self = Self(214);
     /// The greeting; ready for TLS.
     pub const READY: Self = Self(220);
-    /// Goodbye.
+    /// Goodbye: the connection is closed.
     pub const CLOSING: Self = Self(221);
     /// Authenticated ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
     pub const AUTHENTICATED: Self = Self(235);
-    /// Done.
+    /// What was asked for is done.
     pub const OK: Self = Self(250);
     /// Not local, forwarded.
     pub const FORWARDED: Self = Self(251);

@@ -38,7 +38,7 @@ impl Protocol {
         Self { name, tls: false, authenticated: false, smtp_utf8: false }
     }
 
-    /// LMTP.
+    /// LMTP, from one server to the next.
     #[must_use]
     pub const fn lmtp() -> Self {
         Self { name: Name::Lmtp, ..Self::smtp(true) }

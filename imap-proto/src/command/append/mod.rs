@@ -109,7 +109,7 @@ pub enum AppendKind {
 pub enum AppendBytes {
     /// All of them.
     Inline(Text),
-    /// They are sent, or come, in chunks.
+    /// So many that are sent, or come, in chunks.
     Streamed {
         /// How many there are.
         length: u64,

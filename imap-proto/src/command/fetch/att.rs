@@ -21,29 +21,29 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum FetchAtt {
-    /// `ENVELOPE`
+    /// `ENVELOPE`: what the header says, by field.
     Envelope,
-    /// `FLAGS`
+    /// `FLAGS`: all flags of the message.
     Flags,
-    /// `INTERNALDATE`
+    /// `INTERNALDATE`: when the message came.
     InternalDate,
     /// `RFC822`: RFC 3501 only.
     Rfc822,
     /// `RFC822.HEADER`: RFC 3501 only.
     Rfc822Header,
-    /// `RFC822.SIZE`
+    /// `RFC822.SIZE`: the size of the message, in bytes.
     Rfc822Size,
     /// `RFC822.TEXT`: RFC 3501 only.
     Rfc822Text,
     /// `BODY`: the structure without extension data.
     Body,
-    /// `BODYSTRUCTURE`
+    /// `BODYSTRUCTURE`: the structure with extension data.
     BodyStructure,
-    /// `UID`
+    /// `UID`: the unique identifier.
     Uid,
     /// `MODSEQ`: the modification sequence of the last change (RFC 7162).
     ModSeq,
-    /// `BODY[...]`, `BODY.PEEK[...]`
+    /// `BODY[...]`, `BODY.PEEK[...]`: the part as it is.
     BodySection {
         /// Which part.
         section: Section,

@@ -20,12 +20,12 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum SearchKey {
-    /// `ALL`
+    /// `ALL`: all messages.
     All,
     /// `ANNOTATION`: words in an annotation ([RFC 5257 section
     /// 4.8](https://www.rfc-editor.org/rfc/rfc5257#section-4.8)).
     Annotation(Box<SearchAnnotation>),
-    /// `ANSWERED`
+    /// `ANSWERED`: with `\Answered`.
     Answered,
     /// `BCC`: a word in that field.
     Bcc(AString),
@@ -33,11 +33,11 @@ pub enum SearchKey {
     Before(Date),
     /// `BODY`: a word in the body.
     Body(AString),
-    /// `CC`
+    /// `CC`: a word in that field.
     Cc(AString),
-    /// `DELETED`
+    /// `DELETED`: with `\Deleted`.
     Deleted,
-    /// `DRAFT`
+    /// `DRAFT`: with `\Draft`.
     Draft,
     /// `EMAILID`: the message of this identifier
     /// ([RFC 8474 section 5.4](https://www.rfc-editor.org/rfc/rfc8474#section-5.4)).
@@ -45,16 +45,16 @@ pub enum SearchKey {
     /// `FILTER`: the keys that are stored under this name, an atom without `/`
     /// ([RFC 5466 section 3.1](https://www.rfc-editor.org/rfc/rfc5466#section-3.1)).
     Filter(Atom),
-    /// `FLAGGED`
+    /// `FLAGGED`: with `\Flagged`.
     Flagged,
-    /// `FROM`
+    /// `FROM`: a word in that field.
     From(AString),
     /// `FUZZY`: what is like this
     /// ([RFC 6203 section 3](https://www.rfc-editor.org/rfc/rfc6203#section-3)).
     Fuzzy(Box<SearchKey>),
     /// `HEADER`: a word in a field. The empty word asks for the field itself.
     Header(AString, AString),
-    /// `KEYWORD`
+    /// `KEYWORD`: with this keyword.
     Keyword(Atom),
     /// `LARGER`, in bytes.
     Larger(u64),
@@ -62,7 +62,7 @@ pub enum SearchKey {
     ModSeq(SearchModSeq),
     /// `NEW`: recent and not seen. RFC 3501 only.
     New,
-    /// `NOT`
+    /// `NOT`: what the key does not find.
     Not(Box<SearchKey>),
     /// `OLD`: not recent. RFC 3501 only.
     Old,
@@ -71,7 +71,7 @@ pub enum SearchKey {
     Older(NonZeroU32),
     /// `ON`: by internal date.
     On(Date),
-    /// `OR`
+    /// `OR`: what one of two keys finds.
     Or(Box<SearchKey>, Box<SearchKey>),
     /// `RECENT`: RFC 3501 only.
     Recent,
@@ -81,30 +81,30 @@ pub enum SearchKey {
     /// `SAVEDBEFORE`: by the date on which they were put into the mailbox
     /// ([RFC 8514 section 4.3](https://www.rfc-editor.org/rfc/rfc8514#section-4.3)).
     SavedBefore(Date),
-    /// `SAVEDON`
+    /// `SAVEDON`: on that day, as [`SavedBefore`](Self::SavedBefore).
     SavedOn(Date),
-    /// `SAVEDSINCE`
+    /// `SAVEDSINCE`: on that day or later.
     SavedSince(Date),
-    /// `SEEN`
+    /// `SEEN`: with `\Seen`.
     Seen,
     /// `SENTBEFORE`: by the Date field.
     SentBefore(Date),
-    /// `SENTON`
+    /// `SENTON`: by the Date field.
     SentOn(Date),
-    /// `SENTSINCE`
+    /// `SENTSINCE`: by the Date field, on that day or later.
     SentSince(Date),
     /// `SINCE`: by internal date.
     Since(Date),
     /// `SMALLER`, in bytes.
     Smaller(u64),
-    /// `SUBJECT`
+    /// `SUBJECT`: a word in that field.
     Subject(AString),
     /// `TEXT`: a word in header or body.
     Text(AString),
     /// `THREADID`: the messages of the thread with this identifier
     /// ([RFC 8474 section 5.4](https://www.rfc-editor.org/rfc/rfc8474#section-5.4)).
     ThreadId(ObjectId),
-    /// `TO`
+    /// `TO`: a word in that field.
     To(AString),
     /// `UID`: messages by their unique identifiers.
     Uid(UidSet),
@@ -114,17 +114,17 @@ pub enum SearchKey {
     /// `UIDBEFORE`: lower unique identifiers than this
     /// ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
     UidBefore(Uid),
-    /// `UNANSWERED`
+    /// `UNANSWERED`: without `\Answered`.
     Unanswered,
-    /// `UNDELETED`
+    /// `UNDELETED`: without `\Deleted`.
     Undeleted,
-    /// `UNDRAFT`
+    /// `UNDRAFT`: without `\Draft`.
     Undraft,
-    /// `UNFLAGGED`
+    /// `UNFLAGGED`: without `\Flagged`.
     Unflagged,
-    /// `UNKEYWORD`
+    /// `UNKEYWORD`: without this keyword.
     Unkeyword(Atom),
-    /// `UNSEEN`
+    /// `UNSEEN`: without `\Seen`.
     Unseen,
     /// `YOUNGER`: whose internal date is at most so many seconds ago
     /// ([RFC 5032 section 2](https://www.rfc-editor.org/rfc/rfc5032#section-2)).

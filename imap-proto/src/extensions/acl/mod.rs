@@ -99,7 +99,7 @@ pub enum AclData {
 }
 
 impl AclCommand {
-    /// `SETACL`
+    /// `SETACL`: changes the rights of an identifier.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl AclCommand {
         Ok(Self::Set { mailbox, identifier: AString::new(identifier)?, change })
     }
 
-    /// `DELETEACL`
+    /// `DELETEACL`: takes all rights from an identifier.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl AclCommand {
         Ok(Self::Delete { mailbox, identifier: AString::new(identifier)? })
     }
 
-    /// `LISTRIGHTS`
+    /// `LISTRIGHTS`: asks which rights an identifier can have.
     ///
     /// # Errors
     ///

@@ -233,11 +233,11 @@ impl serde::Serialize for Rights {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum RightsChange {
-    /// They are all that it has.
+    /// These are all that it has.
     Replace(Rights),
-    /// It has them beside those that it had.
+    /// It has these beside those that it had.
     Add(Rights),
-    /// It has them no more.
+    /// It has these no more.
     Remove(Rights),
 }
 

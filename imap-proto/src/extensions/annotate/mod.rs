@@ -137,14 +137,14 @@ pub struct AnnotationStore {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum AnnotationSupport {
-    /// `NONE`
+    /// `NONE`: messages have no annotations.
     None,
-    /// `READ-ONLY`
+    /// `READ-ONLY`: annotations can be read alone.
     ReadOnly {
         /// Whether users can have some of their own: not `NOPRIVATE`.
         private: bool,
     },
-    /// A number.
+    /// Annotations can be written, of so many bytes each.
     Writable {
         /// How many bytes a value may have.
         size: NonZeroU32,

@@ -53,7 +53,7 @@ pub struct ResetKey {
 pub struct UrlRump {
     /// The URL, which says who may use it.
     pub url: AString,
-    /// How.
+    /// By which mechanism it is authorized.
     pub mechanism: AuthMechanism,
 }
 
@@ -79,7 +79,7 @@ pub enum UrlFetchParam {
     Binary,
     /// `BODYPARTSTRUCTURE`: what kind of content it is.
     BodyPartStructure,
-    /// Another.
+    /// Another parameter, as it was named.
     Other(Atom),
 }
 

@@ -39,16 +39,16 @@ pub struct FetchData {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum MsgAtt {
-    /// `UID`
+    /// `UID`: the unique identifier.
     Uid(Uid),
-    /// `FLAGS`
+    /// `FLAGS`: all flags of the message.
     Flags(FlagSet),
     /// `INTERNALDATE`: when the message came. `None` where the server gave a day that does not
     /// exist.
     InternalDate(Option<DateTime>),
     /// `RFC822.SIZE`: the size of the message in bytes.
     Rfc822Size(u64),
-    /// `ENVELOPE`
+    /// `ENVELOPE`: what the header says, by field.
     Envelope(Box<Envelope>),
     /// `BODYSTRUCTURE`: with the extension data.
     BodyStructure(BodyStructure),

@@ -21,7 +21,7 @@ use super::{
 pub enum BodyStructure {
     /// One that is not `multipart`.
     Single(Box<SinglePart>),
-    /// `multipart`.
+    /// A `multipart`, whose parts stand inside of it.
     Multi(Box<MultiPart>),
 }
 
@@ -36,11 +36,11 @@ pub struct SinglePart {
     pub media_subtype: ImapString,
     /// Parameters of Content-Type: names and values.
     pub parameters: ShortList<(ImapString, ImapString)>,
-    /// Content-ID.
+    /// What other parts call it: Content-ID.
     pub id: Option<ImapString>,
-    /// Content-Description.
+    /// What it is, in words: Content-Description.
     pub description: Option<ImapString>,
-    /// Content-Transfer-Encoding.
+    /// How its bytes are encoded: Content-Transfer-Encoding.
     pub encoding: ContentEncoding,
     /// The size as it is transferred. `None` where a server does not know it, which the grammar
     /// does not have; it is written as 0.
@@ -59,7 +59,7 @@ pub enum PartKind {
     /// Any other type: nothing more.
     #[default]
     Basic,
-    /// `text`.
+    /// `text`, which has lines.
     Text {
         /// The size in lines. `None` where a server does not say; written as 0.
         lines: Option<u64>,
@@ -95,7 +95,7 @@ pub struct MultiPart {
     pub extension: Option<MultiExtension>,
 }
 
-/// Content-Transfer-Encoding.
+/// How the bytes of a part are encoded: Content-Transfer-Encoding.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -103,15 +103,15 @@ pub enum ContentEncoding {
     /// `7BIT`, which is also the default.
     #[default]
     SevenBit,
-    /// `8BIT`.
+    /// `8BIT`: lines of any bytes.
     EightBit,
-    /// `BINARY`.
+    /// `BINARY`: any bytes.
     Binary,
-    /// `BASE64`.
+    /// `BASE64`: any bytes, in letters and digits.
     Base64,
-    /// `QUOTED-PRINTABLE`.
+    /// `QUOTED-PRINTABLE`: text, with escapes for what is not ASCII.
     QuotedPrintable,
-    /// Another.
+    /// Another encoding, as it was named.
     Other(ImapString),
 }
 
@@ -120,7 +120,7 @@ pub enum ContentEncoding {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PartExtension {
-    /// Content-MD5.
+    /// The checksum of its content: Content-MD5.
     pub md5: Option<ImapString>,
     /// What every part can have.
     pub common: CommonExtension,
@@ -142,17 +142,17 @@ pub struct MultiExtension {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct CommonExtension {
-    /// Content-Disposition.
+    /// Whether it is shown or kept as a file: Content-Disposition.
     pub disposition: Option<Disposition>,
-    /// Content-Language.
+    /// The languages that it is in: Content-Language.
     pub language: Vec<ImapString>,
-    /// Content-Location.
+    /// Where it can be had: Content-Location.
     pub location: Option<ImapString>,
     /// What no standard has defined yet.
     pub others: Vec<RawValue>,
 }
 
-/// Content-Disposition.
+/// Whether a part is to be shown or kept as a file: Content-Disposition.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

@@ -20,7 +20,7 @@ pub(super) enum Heard {
     Rest(usize),
     /// So many bytes of a command that the server is not to see.
     Unheard(usize),
-    /// They come too early: the last command is not answered.
+    /// Bytes that come too early: the last command is not answered.
     TooEarly,
     /// Not enough of them.
     Incomplete,

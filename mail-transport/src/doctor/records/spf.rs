@@ -44,7 +44,7 @@ pub enum SpfResult {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mechanism {
-    /// All.
+    /// All hosts.
     All,
     /// Those of another domain.
     Include(DomainSpec),

@@ -85,7 +85,7 @@ pub(super) fn vanished(earlier: bool, ranges: &[(Uid, Uid)]) -> impl Iterator<It
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BadKeys {
     Set(BadSet),
-    /// They become many times larger than they were written.
+    /// All together become many times larger than they were written.
     TooLarge,
     /// One is not known.
     Unknown,

@@ -14,11 +14,11 @@ use crate::{Budget, Error, Refused, Result};
 /// What becomes of messages on the server, in [`Client::download`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Keep {
-    /// They stay.
+    /// All messages stay.
     All,
-    /// They are deleted once the caller has [confirmed](Downloads::confirm) them, now or in an earlier session.
+    /// Messages are deleted once the caller has [confirmed](Downloads::confirm) them, now or in an earlier session.
     Nothing,
-    /// They are deleted so many days after the caller has confirmed them first.
+    /// Messages are deleted so many days after the caller has confirmed them first.
     Days(u32),
 }
 

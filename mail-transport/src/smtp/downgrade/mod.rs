@@ -26,7 +26,7 @@ use self::{
 /// What the server takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
-    /// ASCII.
+    /// Lines of ASCII alone: neither 8BITMIME nor BINARYMIME.
     SevenBit,
     /// Lines of any bytes: 8BITMIME, and no BINARYMIME.
     EightBit,
