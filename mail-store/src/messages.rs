@@ -319,4 +319,7 @@ impl Copied {
 pub enum Lease {
     /// The maildrop of a POP3 session (RFC 1939 section 8). Other protocols go on meanwhile.
     Maildrop,
+    /// A login of POP3, and the time until the next one (RFC 2449 section 6.5, LOGIN-DELAY). It is not given back: it ends
+    /// after its time, by the clock of the store.
+    Login,
 }

@@ -92,7 +92,7 @@ impl<S: Store, A: Authenticator + 'static> Service for Pop3Service<S, A> {
             _ => None,
         };
         let expired = lasts.and_then(|lasts| (self.now)().checked_sub(lasts));
-        Ok(Pop3Maildrop::open(self.store.clone(), &identity.acting_as, expired).await?)
+        Pop3Maildrop::open(self.store.clone(), &identity.acting_as, expired, self.policy.login_delay).await
     }
 
     fn utf8(&self) -> Utf8 {
@@ -101,6 +101,11 @@ impl<S: Store, A: Authenticator + 'static> Service for Pop3Service<S, A> {
 
     fn policy(&self) -> Policy {
         self.policy
+    }
+
+    /// The store does: it knows who has logged in at other servers over it.
+    fn keeps_login_delay(&self) -> bool {
+        true
     }
 }
 
@@ -117,10 +122,22 @@ pub struct Pop3Maildrop<S: Store> {
 }
 
 impl<S: Store> Pop3Maildrop<S> {
-    /// `expired`: what was put there before is deleted.
-    async fn open(store: S, user: &str, expired: Option<SystemTime>) -> Result<Self> {
+    /// `expired`: what was put there before is deleted. `delay`: so long it is to the next login.
+    async fn open(
+        store: S,
+        user: &str,
+        expired: Option<SystemTime>,
+        delay: Option<Duration>,
+    ) -> Result<Self, Refusal> {
         let account = store.account(user).await?;
         let held = store.lease(account, Lease::Maildrop, LEASE).await?;
+        if let Some(delay) = delay {
+            // Before the messages are listed, which costs most.
+            match store.lease(account, Lease::Login, delay).await {
+                Err(Error::InUse) => return Err(Refusal::login_delay()),
+                leased => drop(leased?),
+            }
+        }
         let inbox = store.mailbox(account, &MailboxPath::inbox()).await?.id;
         let opened = store.open(inbox, None).await?;
         let mut rows = Vec::new();

@@ -50,7 +50,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     type Reader: BodyReader;
     /// Waits for changes.
     type Watch: Watch;
-    /// A lease, for as long as it is not dropped.
+    /// A [lease](Self::lease), for as long as it is not dropped.
     type Held: Send + 'static;
 
     /// The extensions of IMAP that this store has all it takes for, beyond what every store does:
@@ -467,11 +467,11 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn watch(&self, account: AccountId) -> Self::Watch;
 
     /// Gives a lease to one holder, who keeps it until it is dropped; one whose holder has died ends after
-    /// `time`.
+    /// `time`. [`Lease::Login`] is kept for `time` in any case.
     ///
     /// # Errors
     ///
-    /// [`Error::InUse`](crate::Error::InUse).
+    /// [`Error::InUse`](crate::Error::InUse); there is no such account.
     fn lease(
         &self,
         account: AccountId,

@@ -27,6 +27,7 @@ use mailwire_store::{
     Result, Store as _, Target, Uids, Watch as _, Which,
     postgres::{Config, PostgresStore},
 };
+use mailwire_transport::pop3::server::Policy;
 use postgres_server::{client, node, place, url};
 use raw::{Protocol, Servers};
 use rustls::pki_types::pem::PemObject as _;
@@ -239,6 +240,39 @@ async fn a_maildrop_is_leased_by_one_server() {
         tokio::task::yield_now().await;
     }
     drop(held);
+}
+
+/// LOGIN-DELAY is kept by all servers together.
+#[tokio::test]
+async fn a_login_delays_the_next_one_at_any_server() {
+    let Some(server) = url() else { return };
+    let place = place(&server).await;
+    let nodes = [node(&place).await, node(&place).await];
+    for name in ["ada", "bob"] {
+        nodes[0].add_user(name, "secret").await.unwrap();
+    }
+    let policy = Policy::new().with_login_delay(Duration::from_secs(60));
+    let servers = nodes.each_ref().map(|store| Servers::with_policy(store, policy));
+    let login = async |node: usize, user: &str| {
+        loop {
+            let mut pop3 = servers[node].connect(Protocol::Pop3, Channel::Tls, 1 << 16).await;
+            pop3.command(Protocol::Pop3, &format!("USER {user}")).await;
+            let answer = pop3.command(Protocol::Pop3, "PASS secret").await;
+            pop3.command(Protocol::Pop3, "QUIT").await;
+            // The maildrop is given back after the answer to QUIT.
+            if !answer.contains("[IN-USE]") {
+                return answer;
+            }
+        }
+    };
+    let is_early = |answer: String| answer.starts_with("-ERR [LOGIN-DELAY]");
+    assert!(login(0, "ada").await.starts_with("+OK"));
+    assert!(is_early(login(1, "ada").await) && is_early(login(0, "ada").await));
+    assert!(login(1, "bob").await.starts_with("+OK"));
+    let end = "UPDATE lease SET until=now()-interval '1 s' WHERE kind='login' AND account=1";
+    assert_eq!(client(&place).await.execute(end, &[]).await.unwrap(), 1);
+    assert!(login(1, "ada").await.starts_with("+OK"));
+    assert!(is_early(login(0, "ada").await) && is_early(login(0, "bob").await));
 }
 
 #[tokio::test]

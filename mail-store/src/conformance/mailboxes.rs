@@ -5,7 +5,7 @@ use std::time::Duration;
 use mailwire_imap::{Capability, extensions::metadata::EntryName, types::ModSeq};
 
 use super::{World, path, uids};
-use crate::{Error, Lease, MailboxChange, Store, Watch as _};
+use crate::{AccountId, Error, Lease, MailboxChange, Store, Watch as _};
 
 pub(super) async fn hierarchy<S: Store>(store: S) {
     let world = World::new(store).await;
@@ -122,4 +122,19 @@ pub(super) async fn leases<S: Store>(store: S) {
     world.deliver("others go on").await;
     drop(held);
     assert!(lease().await.is_ok());
+}
+
+pub(super) async fn logins_are_apart<S: Store>(store: S) {
+    let world = World::new(store).await;
+    let login = |time| world.store.lease(world.ada, Lease::Login, time);
+    let long = Duration::from_secs(60);
+    // One that is over at once keeps nobody away.
+    for time in [Duration::ZERO, Duration::ZERO, long] {
+        drop(login(time).await.unwrap());
+    }
+    // It is not given back.
+    assert_eq!(login(long).await.err(), Some(Error::InUse));
+    assert!(world.store.lease(world.ada, Lease::Maildrop, long).await.is_ok());
+    let nobody = AccountId::new(u64::from(u32::MAX));
+    assert_eq!(world.store.lease(nobody, Lease::Login, long).await.err(), Some(Error::NoSuchAccount));
 }

@@ -65,6 +65,7 @@ pub async fn check<S: Store, F: Future<Output = S>>(mut make: impl FnMut() -> F)
     mailboxes::mailboxes_that_have_changed(make().await).await;
     mailboxes::annotations_that_were_changed(make().await).await;
     mailboxes::leases(make().await).await;
+    mailboxes::logins_are_apart(make().await).await;
     messages::flags_change(make().await).await;
     messages::keywords_are_bounded(make().await).await;
     messages::copies_and_moves(make().await).await;

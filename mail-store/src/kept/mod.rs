@@ -8,6 +8,8 @@ pub(crate) mod coming;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod folder;
 pub(crate) mod keywords;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
+pub(crate) mod leases;
 pub(crate) mod limits;
 pub(crate) mod references;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -85,7 +85,6 @@ pub(super) struct State {
     threads: Threads,
     last_uid_validity: u32,
     last_folder: u32,
-    pub(super) maildrop_leased: bool,
 }
 
 /// A message that is about to be stored.
@@ -126,7 +125,6 @@ impl Account {
             threads: Threads::default(),
             last_uid_validity: 0,
             last_folder: 0,
-            maildrop_leased: false,
         };
         state.create(&MailboxPath::inbox(), None)?;
         let changes = watch::Sender::new(state.mod_seq);

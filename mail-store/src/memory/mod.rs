@@ -44,14 +44,15 @@ use mailwire_transport::sasl::{
 
 pub use self::{
     bodies::{Reader, Writer},
-    store::{Held, Watch},
+    store::Watch,
     user::{NewMessage, User},
 };
 
 use self::{account::Account, bodies::Bodies};
+pub use crate::kept::leases::Held;
 use crate::{
     AccountId, Error, MailboxId, Result,
-    kept::{check_name, is_ours, kept_password, key, limits::Limits},
+    kept::{check_name, is_ours, kept_password, key, leases::Leases, limits::Limits},
 };
 
 /// What a user of a [`MemoryStore`] may have.
@@ -116,6 +117,7 @@ pub struct MemoryStore {
     strangers: Strangers,
     users: Arc<RwLock<Users>>,
     bodies: Arc<Bodies>,
+    leases: Leases,
 }
 
 /// What names are that are no user's.
@@ -160,7 +162,13 @@ impl MemoryStore {
     #[must_use]
     pub fn with_config(config: Config) -> Self {
         let bodies = Arc::new(Bodies::new(config.coming));
-        Self { config: Arc::new(config), strangers: Strangers::default(), users: Arc::default(), bodies }
+        Self {
+            config: Arc::new(config),
+            strangers: Strangers::default(),
+            users: Arc::default(),
+            bodies,
+            leases: Leases::default(),
+        }
     }
 
     /// A new user: `ada`, who gets mail for `ada` at any of the store's domains, or

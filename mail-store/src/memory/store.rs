@@ -35,6 +35,7 @@ use crate::{
     Mailboxes, Opened, Preselected, Result, Row, Store, Stored, Target, Uids, Which,
     kept::{
         after, check_count, key,
+        leases::Held,
         limits::{extensions, grantable, of_owner},
         references::{LOOKED_AT, references},
     },
@@ -419,12 +420,10 @@ impl Store for MemoryStore {
         Watch(self.by_id(account).ok().map(|account| account.subscribe()))
     }
 
-    /// A lease ends when it is dropped: its holder lives in this process.
-    async fn lease(&self, account: AccountId, lease: Lease, _: Duration) -> Result<Held> {
-        let Lease::Maildrop = lease;
-        let account = self.by_id(account)?;
-        let held = std::mem::replace(&mut account.lock().maildrop_leased, true);
-        if held { Err(Error::InUse) } else { Ok(Held(account)) }
+    /// Holders live in this process: theirs end with it.
+    async fn lease(&self, account: AccountId, lease: Lease, time: Duration) -> Result<Held> {
+        self.by_id(account)?;
+        self.leases.take(account, lease, time)
     }
 }
 
@@ -441,15 +440,5 @@ impl crate::Watch for Watch {
         }
         // There is no such account, or no more; nothing will ever happen.
         std::future::pending::<()>().await;
-    }
-}
-
-/// The lease of a maildrop of a [`MemoryStore`]. It ends with this value.
-#[derive(Debug)]
-pub struct Held(Arc<Account>);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.lock().maildrop_leased = false;
     }
 }

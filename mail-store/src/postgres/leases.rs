@@ -1,4 +1,4 @@
-//! Leases: lines that their holders renew.
+//! Leases: lines with the time when they end. That of a maildrop is renewed by its holder.
 
 use std::{
     collections::HashMap,
@@ -12,12 +12,9 @@ use super::{
     Inner,
     sql::{get, lines, query},
 };
-use crate::{Error, Result};
+use crate::{Error, Lease, Result};
 
-/// The maildrop of POP3.
-const MAILDROP: &str = "maildrop";
-
-/// The leases of this process, by account.
+/// The maildrops that this process holds, by account.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     held: Mutex<HashMap<i64, Vec<u8>>>,
@@ -40,9 +37,14 @@ impl Leases {
     }
 }
 
-/// The lease of a maildrop of a [`PostgresStore`](super::PostgresStore). It is renewed for as long as this value lives.
+/// A lease of a [`PostgresStore`](super::PostgresStore). That of a maildrop is renewed for as long as this value lives.
 #[derive(Debug)]
 pub struct Held {
+    _maildrop: Option<Maildrop>,
+}
+
+#[derive(Debug)]
+struct Maildrop {
     store: Arc<Inner>,
     account: i64,
     holder: Vec<u8>,
@@ -50,8 +52,12 @@ pub struct Held {
 }
 
 impl Inner {
-    /// Takes the lease of a maildrop, if nobody has it whose time is not over.
-    pub(super) async fn lease(self: &Arc<Self>, account: i64, time: Duration) -> Result<Held> {
+    /// Takes a lease, if nobody has it whose time is not over.
+    pub(super) async fn lease(self: &Arc<Self>, account: i64, lease: Lease, time: Duration) -> Result<Held> {
+        let kind = match lease {
+            Lease::Maildrop => "maildrop",
+            Lease::Login => "login",
+        };
         let over = self.leases.over().get(&account).cloned().unwrap_or_default();
         let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         // The names of holders are the server's, so that no two are alike. After an answer that was lost, its own name is
@@ -61,10 +67,13 @@ impl Inner {
             ON CONFLICT (account, kind) DO UPDATE SET holder=excluded.holder, until=excluded.until
                 WHERE lease.until<clock_timestamp() OR lease.holder=ANY($4) RETURNING holder";
         let there = "SELECT 1 FROM account WHERE id=$1";
-        let take = query!(take, account, MAILDROP, millis as f64, over);
+        let take = query!(take, account, kind, millis as f64, over);
         let taken = self.apply_and_read(vec![query!(there, account), take]).await?;
         lines(&taken, 0).first().ok_or(Error::NoSuchAccount)?;
         let holder: Vec<u8> = get(lines(&taken, 1).first().ok_or(Error::InUse)?, 0)?;
+        if lease == Lease::Login {
+            return Ok(Held { _maildrop: None });
+        }
         self.leases.held().insert(account, holder.clone());
         let renews = tokio::spawn({
             let (store, holder) = (Arc::downgrade(self), holder.clone());
@@ -80,11 +89,12 @@ impl Inner {
                 }
             }
         });
-        Ok(Held { store: Arc::clone(self), account, holder, renews: renews.abort_handle() })
+        let maildrop = Maildrop { store: Arc::clone(self), account, holder, renews: renews.abort_handle() };
+        Ok(Held { _maildrop: Some(maildrop) })
     }
 }
 
-impl Drop for Held {
+impl Drop for Maildrop {
     fn drop(&mut self) {
         self.renews.abort();
         let (account, leases) = (self.account, &self.store.leases);

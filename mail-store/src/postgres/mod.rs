@@ -27,8 +27,8 @@
 //!
 //! # How servers work together
 //!
-//! What has to be decided once is decided in the database: UIDs and mod-sequences, quotas, who has the maildrop of POP3. The
-//! line of an account is its lock, from the first statement of a change to its commit; different accounts do not wait for
+//! What has to be decided once is decided in the database: UIDs and mod-sequences, quotas, who has the maildrop of POP3 and who
+//! may log in there again. The line of an account is its lock, from the first statement of a change to its commit; different accounts do not wait for
 //! each other. All changes of an account that wait in one server are one transaction, of two round trips.
 //!
 //! After a change, other servers are told by NOTIFY, so that sessions that wait (IDLE, NOTIFY) wake at once. A hint that

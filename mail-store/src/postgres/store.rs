@@ -418,8 +418,7 @@ impl Store for PostgresStore {
     }
 
     async fn lease(&self, account: AccountId, lease: Lease, time: Duration) -> Result<Held> {
-        let Lease::Maildrop = lease;
-        self.inner.lease(int(account.get()), time).await
+        self.inner.lease(int(account.get()), lease, time).await
     }
 }
 

@@ -83,7 +83,6 @@ mod users;
 mod writer;
 
 use std::{
-    collections::HashSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -95,13 +94,14 @@ use tokio::sync::Semaphore;
 
 pub use self::{
     bodies::{Reader, Writer},
-    store::{Held, Watch},
+    store::Watch,
 };
 
 use self::sql::{Sql, all, failed, get, one, params, run};
+pub use crate::kept::leases::Held;
 use crate::{
     Error, Result,
-    kept::{coming::Coming, limits::Limits},
+    kept::{coming::Coming, leases::Leases, limits::Limits},
 };
 
 /// What a [`SqliteStore`] may cost, and what its users may have.
@@ -231,8 +231,7 @@ struct Inner {
     decoy_key: Secret,
     /// The numbers of bodies that are this process': the next one, and the one after the last.
     blobs: Mutex<(i64, i64)>,
-    /// The accounts whose maildrops somebody holds.
-    leases: Mutex<HashSet<i64>>,
+    leases: Leases,
     indexing: Mutex<index::Indexing>,
 }
 
@@ -266,7 +265,7 @@ impl SqliteStore {
                 readers: Mutex::default(),
                 decoy_key: decoy_key.unwrap_or_default().into(),
                 blobs: Mutex::new((0, 0)),
-                leases: Mutex::default(),
+                leases: Leases::default(),
                 indexing: Mutex::default(),
             }),
         })

@@ -2,7 +2,7 @@
 
 use std::{
     ops::Range,
-    sync::{Arc, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -43,6 +43,7 @@ use crate::{
     kept::{
         after, check_count, key,
         keywords::Keywords,
+        leases::Held,
         limits::{extensions, grantable, of_owner},
         mod_seq, summary,
         tables::time,
@@ -391,13 +392,11 @@ impl Store for SqliteStore {
         Watch(self.inner.writer.watch(int(account.get())))
     }
 
-    /// A lease ends when it is dropped, or with the process: its holder lives in it.
-    async fn lease(&self, account: AccountId, lease: Lease, _: Duration) -> Result<Held> {
-        let Lease::Maildrop = lease;
-        let account = int(account.get());
-        self.inner.look(move |sql, config| Account::load(sql, account, config).map(drop)).await?;
-        let is_new = self.inner.leases.lock().unwrap_or_else(PoisonError::into_inner).insert(account);
-        if is_new { Ok(Held { store: Arc::clone(&self.inner), account }) } else { Err(Error::InUse) }
+    /// Holders live in this process: theirs end with it.
+    async fn lease(&self, account: AccountId, lease: Lease, time: Duration) -> Result<Held> {
+        let id = int(account.get());
+        self.inner.look(move |sql, config| Account::load(sql, id, config).map(drop)).await?;
+        self.inner.leases.take(account, lease, time)
     }
 }
 
@@ -515,18 +514,5 @@ impl crate::Watch for Watch {
             // The store is gone: nothing will ever happen.
             std::future::pending::<()>().await;
         }
-    }
-}
-
-/// The lease of a maildrop of a [`SqliteStore`]. It ends with this value.
-#[derive(Debug)]
-pub struct Held {
-    store: Arc<Inner>,
-    account: i64,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.store.leases.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account);
     }
 }

@@ -42,6 +42,12 @@ impl<S: Store + Authenticator> Servers<S> {
         }
     }
 
+    /// As [`new`](Self::new), with a policy of maildrops.
+    pub fn with_policy(store: &S, policy: pop3::server::Policy) -> Self {
+        let service = Pop3Service::new(store.clone()).with_policy(policy);
+        Self { pop3: pop3::Server::new(service), ..Self::new(store) }
+    }
+
     pub fn with_limits(self, limits: &ServerLimits) -> Self {
         Self {
             smtp: self.smtp.with_server_limits(limits.clone()),

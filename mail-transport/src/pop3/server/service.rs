@@ -71,6 +71,13 @@ pub trait Service: Send + Sync + 'static {
         let (_, policy) = (identity, self.policy());
         async move { Ok(policy) }
     }
+
+    /// Whether [`open`](Self::open) by itself refuses who comes back before the policy's
+    /// [`login_delay`](Policy::login_delay) is over, by [`Refusal::login_delay`]. False by default: the server does, and
+    /// knows only who has logged in at it. A service with several servers over the same maildrops can say true.
+    fn keeps_login_delay(&self) -> bool {
+        false
+    }
 }
 
 /// A maildrop that one session has for itself ([RFC 1939 section 8](https://www.rfc-editor.org/rfc/rfc1939#section-8)).

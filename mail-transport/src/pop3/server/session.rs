@@ -217,18 +217,19 @@ impl<S: Service> Session<'_, S> {
         let utf8 = if is_utf8 { Utf8::AsItIs } else { self.service.utf8() };
         let opened = async {
             let policy = self.service.policy_of(identity).await?;
+            let delay = policy.login_delay.filter(|_| !self.service.keeps_login_delay());
             // Before the maildrop is opened, which costs most (RFC 2449 section 6.5).
-            if policy.login_delay.is_some() && self.delays.left(&identity.acting_as).is_some() {
+            if delay.is_some() && self.delays.left(&identity.acting_as).is_some() {
                 return Err(Refusal::login_delay());
             }
             let mut maildrop = self.service.open(identity).await?;
             let messages = maildrop.messages().await?;
-            Ok((policy, Transaction::new(maildrop, messages, utf8, policy.expire)))
+            Ok((policy, delay, Transaction::new(maildrop, messages, utf8, policy.expire)))
         };
         match opened.await {
-            Ok((policy, mut transaction)) => {
+            Ok((policy, delay, mut transaction)) => {
                 self.gate.let_in(identity);
-                if let Some(delay) = policy.login_delay {
+                if let Some(delay) = delay {
                     self.delays.begin(&identity.acting_as, delay);
                 }
                 let more = announced(&self.more, &policy.after(&self.service.policy()));
