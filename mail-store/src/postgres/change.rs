@@ -192,7 +192,9 @@ impl Inner {
             };
             let Err(failure) = patience.wait(failure).await else { continue };
             let error = match (doubt, failure) {
-                (Some(text), Failure::Lost(_) | Failure::Again(_)) => Error::Unknown(text),
+                (Some(text), Failure::Lost(_) | Failure::Again(_) | Failure::ReadOnly(_)) => {
+                    Error::Unknown(text)
+                }
                 (_, failure) => failure.not_done(),
             };
             return jobs.into_iter().for_each(|job| job.answer(Some(error.clone())));

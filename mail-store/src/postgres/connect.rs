@@ -6,6 +6,7 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, Recycling
 use rustls::ClientConfig;
 use tokio_postgres::{
     AsyncMessage, Client, NoTls,
+    config::TargetSessionAttrs,
     tls::{MakeTlsConnect, TlsConnect},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -71,6 +72,8 @@ impl Connector {
             server.tcp_user_timeout(Duration::from_secs(30));
         }
         server.keepalives_idle(Duration::from_secs(15));
+        // A replica lags behind the hints, and cannot be written. Of several hosts the primary is taken.
+        server.target_session_attrs(TargetSessionAttrs::ReadWrite);
         let tls = tls.map(MakeRustlsConnect::new);
         let options = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = match &tls {

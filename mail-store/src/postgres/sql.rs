@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, Waker},
 };
 
@@ -38,6 +39,8 @@ pub(super) enum Failure {
     Lost(String),
     /// Others were in the way: it can be tried again. Nothing was done.
     Again(String),
+    /// The server is the primary no more: another connection may lead to who is. Nothing was done.
+    ReadOnly(String),
     /// Nothing was done.
     Refused(Error),
 }
@@ -46,7 +49,7 @@ impl Failure {
     /// As it is told once it is certain that nothing was done.
     pub(super) fn not_done(self) -> Error {
         match self {
-            Self::Lost(text) | Self::Again(text) => Error::NotDone(text),
+            Self::Lost(text) | Self::Again(text) | Self::ReadOnly(text) => Error::NotDone(text),
             Self::Refused(error) => error,
         }
     }
@@ -56,27 +59,29 @@ impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(told) = error.as_db_error() else { return Self::Lost(full(&error)) };
         let is_over = matches!(told.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
-        let code = told.code();
+        Self::of(told.code(), is_over, told.to_string())
+    }
+}
+
+impl Failure {
+    /// What the server's code means. `is_over`: it has ended the connection.
+    fn of(code: &SqlState, is_over: bool, text: String) -> Self {
         if is_over || code.code().starts_with("57P") || code.code().starts_with("08") {
-            return Self::Lost(told.to_string());
+            return Self::Lost(text);
         }
-        let in_the_way = [
-            SqlState::T_R_DEADLOCK_DETECTED,
-            SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::LOCK_NOT_AVAILABLE,
-        ];
-        if in_the_way.contains(code) {
-            return Self::Again(told.to_string());
+        match *code {
+            SqlState::T_R_DEADLOCK_DETECTED
+            | SqlState::T_R_SERIALIZATION_FAILURE
+            | SqlState::LOCK_NOT_AVAILABLE => Self::Again(text),
+            SqlState::READ_ONLY_SQL_TRANSACTION => Self::ReadOnly(text),
+            SqlState::DISK_FULL => Self::Refused(Error::Full),
+            _ => Self::Refused(Error::NotDone(text)),
         }
-        Self::Refused(match *code {
-            SqlState::DISK_FULL => Error::Full,
-            _ => Error::NotDone(told.to_string()),
-        })
     }
 }
 
 /// With what lies below it.
-fn full(error: &dyn std::error::Error) -> String {
+pub(super) fn full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -90,11 +95,13 @@ fn full(error: &dyn std::error::Error) -> String {
 pub(super) struct Conn {
     object: Option<Object>,
     in_transaction: bool,
+    /// The server can only be read.
+    is_read_only: AtomicBool,
 }
 
 impl Conn {
     pub(super) const fn new(object: Object) -> Self {
-        Self { object: Some(object), in_transaction: false }
+        Self { object: Some(object), in_transaction: false, is_read_only: AtomicBool::new(false) }
     }
 
     /// Sends statements at once, in their order, and gives what each of them gave.
@@ -116,9 +123,17 @@ impl Conn {
             statements.iter().zip(&params).map(|(statement, params)| object.query(statement, params));
         let mut given = Vec::with_capacity(queries.len());
         for answer in in_order(answers.collect()).await {
-            given.push(answer?);
+            given.push(answer.map_err(|error| self.failure(error))?);
         }
         Ok(given)
+    }
+
+    fn failure(&self, error: tokio_postgres::Error) -> Failure {
+        let failure = Failure::from(error);
+        if matches!(failure, Failure::ReadOnly(_)) {
+            self.is_read_only.store(true, Ordering::Relaxed);
+        }
+        failure
     }
 
     /// Looks, with all statements in one snapshot.
@@ -182,7 +197,8 @@ impl Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
-        if let Some(object) = self.object.take().filter(|_| self.in_transaction) {
+        let is_over = self.in_transaction || self.is_read_only.load(Ordering::Relaxed);
+        if let Some(object) = self.object.take().filter(|_| is_over) {
             drop(Object::take(object));
         }
     }
@@ -273,6 +289,41 @@ impl<'a> FromSql<'a> for Bitmap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_server_says_is_told_as_it_is() {
+        use std::mem::discriminant;
+        let text = || "x".to_owned();
+        let refused = |error| Failure::Refused(error);
+        for (code, is_over, expected) in [
+            // No room, for data or for the log.
+            ("53100", false, refused(Error::Full)),
+            // Memory, and what nobody thought of.
+            ("53200", false, refused(Error::NotDone(text()))),
+            ("58030", false, refused(Error::NotDone(text()))),
+            ("XX001", false, refused(Error::NotDone(text()))),
+            // It shuts down, crashed, starts, or has too many connections.
+            ("57P01", true, Failure::Lost(text())),
+            ("57P02", true, Failure::Lost(text())),
+            ("57P03", true, Failure::Lost(text())),
+            ("57P05", true, Failure::Lost(text())),
+            ("53300", true, Failure::Lost(text())),
+            ("25P03", true, Failure::Lost(text())),
+            ("08006", false, Failure::Lost(text())),
+            // Even the log has no room: the whole server ends.
+            ("53100", true, Failure::Lost(text())),
+            // A replica.
+            ("25006", false, Failure::ReadOnly(text())),
+            // Others are in the way.
+            ("40P01", false, Failure::Again(text())),
+            ("40001", false, Failure::Again(text())),
+            ("55P03", false, Failure::Again(text())),
+        ] {
+            let found = Failure::of(&SqlState::from_code(code), is_over, text());
+            assert_eq!(discriminant(&found), discriminant(&expected), "{code}: {found:?}");
+            assert_eq!(found.not_done(), expected.not_done(), "{code}");
+        }
+    }
 
     #[tokio::test]
     async fn they_begin_in_their_order() {
