@@ -51,6 +51,7 @@
 //! | --- | --- |
 //! | `memory` (default) | [`memory`]: a store in memory, for tests, examples and short-lived servers |
 //! | `conformance` | [`conformance::check`]: checks of what every store must do, for the tests of a store of one's own |
+//! | `object-store` | large bodies of the store in PostgreSQL are in an object store, S3 or what is like it: `postgres::Objects` |
 //! | `postgres` | [`postgres`]: a store in a PostgreSQL database, for any number of servers over one store of mail |
 //! | `reports` | reports of delivery: [`SmtpService::with_reports`] offers DSN and DELIVERBY |
 //! | `sqlite` | [`sqlite`]: a store in one SQLite file, for mail that outlives the process; compiles SQLite, which takes a C compiler |

@@ -255,22 +255,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     ///
     /// As [`read`](Self::read).
     fn message(&self, body: BodyId) -> impl Future<Output = Result<Arc<Message>>> + Send {
-        async move {
-            let mut reader = self.read(body, 0..u64::MAX).await?;
-            let first = reader.chunk().await?.unwrap_or_default();
-            let raw = match reader.chunk().await? {
-                None => first,
-                Some(second) => {
-                    let mut raw = BytesMut::from(first);
-                    raw.extend_from_slice(&second);
-                    while let Some(chunk) = reader.chunk().await? {
-                        raw.extend_from_slice(&chunk);
-                    }
-                    raw.freeze()
-                }
-            };
-            Ok(Arc::new(Message::parse(raw)))
-        }
+        async move { Ok(Arc::new(Message::parse(whole(self, body).await?))) }
     }
 
     /// Changes flags.
@@ -478,6 +463,20 @@ pub trait Store: Clone + Send + Sync + 'static {
         lease: Lease,
         time: Duration,
     ) -> impl Future<Output = Result<Self::Held>> + Send;
+}
+
+/// All bytes of a body.
+pub(crate) async fn whole<S: Store>(store: &S, body: BodyId) -> Result<Bytes> {
+    let mut reader = store.read(body, 0..u64::MAX).await?;
+    let first = reader.chunk().await?.unwrap_or_default();
+    // Most often that is all.
+    let Some(second) = reader.chunk().await? else { return Ok(first) };
+    let mut raw = BytesMut::from(first);
+    raw.extend_from_slice(&second);
+    while let Some(chunk) = reader.chunk().await? {
+        raw.extend_from_slice(&chunk);
+    }
+    Ok(raw.freeze())
 }
 
 /// The most UIDs of one [`Store::store`] or [`Store::expunge`].

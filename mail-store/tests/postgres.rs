@@ -3,7 +3,11 @@
 #![cfg(all(feature = "postgres", unix))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod growth;
 mod killed;
+mod postgres_faults;
+#[cfg(feature = "object-store")]
+mod postgres_objects;
 mod postgres_server;
 mod raw;
 
@@ -96,10 +100,10 @@ async fn what_is_not_its_database_is_refused() {
     deliver(&store, ada, b"x").await.unwrap();
     drop(store);
     let sql = client(&ours).await;
-    sql.batch_execute("UPDATE mailwire SET version=1000").await.unwrap();
+    sql.batch_execute("UPDATE mailwire SET version=version+1000").await.unwrap();
     let told = refused(&ours).await;
-    assert!(told.contains("version 1000"), "{told}");
-    sql.batch_execute("UPDATE mailwire SET version=1").await.unwrap();
+    assert!(told.contains("version 1002"), "{told}");
+    sql.batch_execute("UPDATE mailwire SET version=version-1000").await.unwrap();
     assert_eq!(node(&ours).await.mailbox(ada, &MailboxPath::inbox()).await.unwrap().messages, 1);
 }
 
@@ -525,7 +529,7 @@ fn to_be_killed() {
 #[test]
 fn what_was_answered_outlives_the_process() {
     let Some(server) = url() else { return };
-    let times = std::env::var("MAILWIRE_KILLS").ok().and_then(|times| times.parse().ok()).unwrap_or(20);
+    let times = killed::times(20);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (place, store) = runtime.block_on(async {
         let place = place(&server).await;
@@ -549,4 +553,24 @@ fn what_was_answered_outlives_the_process() {
         told.highest
     );
     assert!(told.put.len() > times);
+}
+
+/// How the cost grows with a mailbox: prints a table, for `benches/growth.py`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it measures, and takes its time"]
+async fn what_mailboxes_of_many_messages_cost() {
+    let Some(server) = url() else { return };
+    let make = || async {
+        let config = Config::new().with_messages(u64::MAX).with_bytes(u64::MAX);
+        let store = PostgresStore::connect_with(&place(&server).await, config).await.unwrap();
+        store.add_user("ada", "secret").await.unwrap();
+        store
+    };
+    // As after a while: what came at once is counted, and on disk.
+    let settled = async || {
+        for statement in ["VACUUM (ANALYZE)", "CHECKPOINT"] {
+            client(&server).await.batch_execute(statement).await.unwrap();
+        }
+    };
+    growth::measure(make, settled).await;
 }

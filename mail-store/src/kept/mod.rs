@@ -4,6 +4,8 @@
 pub(crate) mod account;
 pub(crate) mod annotations;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod bodies;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod coming;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod folder;
@@ -13,9 +15,13 @@ pub(crate) mod leases;
 pub(crate) mod limits;
 pub(crate) mod references;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod rows;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod summary;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod tables;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod watch;
 
 use mailwire_core::Secret;
 use mailwire_imap::types::{ModSeq, Uid};

@@ -61,9 +61,9 @@ impl Body {
     }
 
     /// A body that has messages, with the begin of it.
-    pub(super) fn known(id: BodyId, size: u64, begin: Vec<u8>) -> Self {
+    pub(super) fn known(id: BodyId, size: u64, begin: &Bytes) -> Self {
         let id = int(id.get());
-        let references = references(&begin.into());
+        let references = references(begin);
         Self { id, size, threads: keys(id, &references), fresh: None, is_new: false }
     }
 }

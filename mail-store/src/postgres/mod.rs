@@ -35,7 +35,10 @@
 //! was lost costs a second: so often each server asks how far the accounts are that its sessions wait for. A maildrop whose
 //! server has died is free after a minute.
 //!
-//! Bodies of messages are in the database, in pieces of 256 KiB. There are no other files, and none is needed.
+//! Bodies of messages are in the database, in pieces of 256 KiB. There are no other files, and none is needed. With the
+//! feature `object-store`, large ones can be in an object store instead: `Config::with_objects`. There, too, a message that
+//! was answered OK is stored before; what is not needed any more is removed [later](Config::kept_for) than its last line in the
+//! database.
 //!
 //! # TLS
 //!
@@ -52,9 +55,11 @@
 //!
 //! # Replicas and backups
 //!
-//! Servers have to connect to the primary: a replica has a change later than the notification of it. **After a restored
+//! Servers connect to the primary alone: a replica has a change later than the notification of it, and is refused. Where the URL
+//! names several hosts, the one is taken that can be written. **After a restored
 //! backup, or a promoted replica that was not synchronous, UIDs are given a second time**:
-//! [`PostgresStore::renew_uid_validity`] has to be called once before it is served.
+//! [`PostgresStore::renew_uid_validity`] has to be called once, with no server running, before it is served. Bodies in an object store that were
+//! removed since that backup are gone: [`Config::kept_for`] longer than backups are kept, or a bucket that keeps versions, prevents it.
 
 mod annotations;
 mod bodies;
@@ -66,10 +71,16 @@ mod leases;
 mod lines;
 mod mailboxes;
 mod messages;
+#[cfg(not(feature = "object-store"))]
+#[path = "no_objects.rs"]
+mod objects;
+#[cfg(feature = "object-store")]
+mod objects;
 mod rows;
 mod schema;
 mod sql;
 mod store;
+mod sweep;
 mod tx;
 mod users;
 
@@ -86,11 +97,17 @@ use rustls::ClientConfig;
 use tokio::time::Instant;
 use tokio_postgres::Row as Line;
 
+#[cfg(feature = "object-store")]
+pub use self::objects::Objects;
 pub use self::{
     bodies::{Reader, Writer},
     leases::Held,
-    store::Watch,
 };
+/// The crate `object_store`, in the version that [`Objects`] takes.
+#[cfg(feature = "object-store")]
+pub use object_store;
+
+pub use crate::kept::watch::Watch;
 
 use self::{
     change::{Lanes, Needs},
@@ -103,6 +120,9 @@ use crate::{
     Error, MailboxId, Result,
     kept::{coming::Coming, limits::Limits, mod_seq},
 };
+
+/// So many numbers of bodies are left out after the database went back to an earlier state.
+const SKIPPED: i64 = 1 << 32;
 
 /// How often it is looked whether there is something to be swept.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -143,6 +163,9 @@ pub struct Config {
     /// How TLS is spoken with the database, by whose crypto provider, and which servers are trusted. `None`, the default:
     /// not at all.
     pub tls: Option<Arc<ClientConfig>>,
+    /// Where large bodies are. `None`, the default: in the database, as all others.
+    #[cfg(feature = "object-store")]
+    pub objects: Option<Objects>,
 }
 
 impl Config {
@@ -162,6 +185,8 @@ impl Config {
             wait: Duration::from_secs(5),
             kept_for: Duration::from_secs(3600),
             tls: None,
+            #[cfg(feature = "object-store")]
+            objects: None,
         }
     }
 
@@ -197,6 +222,11 @@ setters!(Config {
     with_domains(domains: Vec<String>),
     with_mechanisms(mechanisms: Vec<Mechanism>),
     with_tls(tls: Option<Arc<ClientConfig>>),
+});
+
+#[cfg(feature = "object-store")]
+setters!(Config {
+    with_objects(objects: Option<Objects>),
 });
 
 /// Users and their mail, in one database. Cloning gives another handle of one store.
@@ -287,14 +317,17 @@ impl PostgresStore {
         self.inner.sweep_all().await.map_err(Failure::not_done)
     }
 
-    /// Gives all mailboxes new UIDVALIDITYs, so that clients forget what they know of UIDs: to be called once after the
-    /// database was restored from a backup, or a replica was promoted that may lack what was answered, before it is served.
+    /// Gives all mailboxes new UIDVALIDITYs, so that clients forget what they know of UIDs, and leaves out numbers of bodies
+    /// that may have been given: to be called once after the database was restored from a backup, or a replica was promoted
+    /// that may lack what was answered, before it is served.
     ///
     /// # Errors
     ///
     /// The database cannot be written. Some accounts may have new ones then.
     pub async fn renew_uid_validity(&self) -> Result<()> {
         let accounts = self.inner.ask(vec![query!("SELECT id FROM account ORDER BY id")]).await?;
+        // Servers may have numbers for bodies that are about to be given once more.
+        self.inner.apply(vec![query!("SELECT setval('blob_id', nextval('blob_id')+$1)", SKIPPED)]).await?;
         for line in of(&accounts, 0) {
             let renew = self.inner.change(get(line, 0)?, Needs::default(), |tx| {
                 Box::pin(async move {
@@ -399,13 +432,6 @@ impl Inner {
         }
         owners.insert(id, owner);
         Ok(owner)
-    }
-
-    /// Sweeps until there is nothing more.
-    async fn sweep_all(&self) -> Result<(), Failure> {
-        let _one = self.sweeping.lock().await;
-        while self.sweep().await? {}
-        Ok(())
     }
 }
 

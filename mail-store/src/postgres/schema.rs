@@ -7,8 +7,10 @@ use crate::{Error, Result};
 
 /// Each text makes the next version of the schema out of the one before. What was released is not changed any more.
 ///
+/// In the second one, `blob.object` is what a body is called in the object store, where its `doomed` pieces are removed.
+///
 /// Lines that are written again with each delivery have room for that in their pages (`fillfactor`).
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = ["
 CREATE TABLE account(id BIGSERIAL PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL UNIQUE,
     shared BYTEA, owner_since BIGINT, modseq BIGINT NOT NULL DEFAULT 0, messages BIGINT NOT NULL DEFAULT 0,
     bytes BIGINT NOT NULL DEFAULT 0, mailboxes BIGINT NOT NULL DEFAULT 0, annotations BIGINT NOT NULL DEFAULT 0,
@@ -60,6 +62,10 @@ CREATE TABLE delivery(blob BIGINT NOT NULL, place BIGINT NOT NULL, account BIGIN
 CREATE INDEX delivery_at ON delivery(at);
 CREATE TABLE lease(account BIGINT NOT NULL, kind TEXT NOT NULL, holder BYTEA NOT NULL, until TIMESTAMPTZ NOT NULL,
     PRIMARY KEY(account, kind));
+", "
+ALTER TABLE blob ADD COLUMN object TEXT;
+CREATE UNIQUE INDEX blob_object ON blob(object) WHERE object IS NOT NULL;
+CREATE TABLE doomed(object TEXT PRIMARY KEY, pieces BIGINT NOT NULL);
 "];
 
 /// What a database says of itself.

@@ -16,21 +16,16 @@ use mailwire_imap::{
     },
     types::{ModSeq, Uid},
 };
-use mailwire_transport::{
-    Budget,
-    imap::server::{GrantableRights, MetadataOptions},
-    run_blocking,
-};
-use tokio::sync::watch;
+use mailwire_transport::imap::server::{GrantableRights, MetadataOptions};
 
 use super::{
     PostgresStore, annotations,
-    bodies::{Reader, Writer, look_at_begin},
+    bodies::{Reader, Writer},
     change::Needs,
     leases::Held,
     lines::{account, folder, look_at_account, look_at_folder},
     messages::{Body, entries, look_within},
-    sql::{get, int, lines, nat, number, query},
+    sql::{get, int, lines, nat, query},
 };
 use crate::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Destination, Error, Fields, Filter, FlagChange,
@@ -41,7 +36,9 @@ use crate::{
         folder::Folder,
         key,
         limits::{extensions, grantable, of_owner},
+        rows::message,
         tables::time,
+        watch::Watch,
     },
     message::Message,
 };
@@ -246,11 +243,7 @@ impl Store for PostgresStore {
     }
 
     async fn message(&self, body: BodyId) -> Result<Arc<Message>> {
-        let raw = self.whole(body).await?;
-        if raw.len() as u64 <= Budget::TURN {
-            return Ok(Arc::new(Message::parse(raw)));
-        }
-        Ok(run_blocking(move || Arc::new(Message::parse(raw))).await)
+        message(self, body).await
     }
 
     async fn store(&self, mailbox: MailboxId, uids: &Uids, change: &FlagChange) -> Result<Stored> {
@@ -452,10 +445,8 @@ impl PostgresStore {
         if let Some(staged) = staged {
             return Ok(Body::staged(id, staged));
         }
-        let found = self.inner.ask(look_at_begin(int(id.get()))).await?;
-        let size = number(lines(&found, 0).first().ok_or(Error::NoSuchBody)?, 0)?;
-        let begin = lines(&found, 1).first().map(|line| get(line, 0)).transpose()?;
-        Ok(Body::known(id, size, begin.unwrap_or_default()))
+        let (size, begin) = self.inner.begin_of(int(id.get())).await?;
+        Ok(Body::known(id, size, &begin))
     }
 
     async fn deliver_to(&self, body: &mut Body, target: &Target, place: usize) -> Result<Delivered> {
@@ -472,18 +463,5 @@ impl PostgresStore {
         // It is in the tables from now on.
         (body.fresh, body.is_new) = (None, false);
         Ok(delivered)
-    }
-}
-
-/// Waits for changes in an account of a [`PostgresStore`].
-#[derive(Debug)]
-pub struct Watch(watch::Receiver<u64>);
-
-impl crate::Watch for Watch {
-    async fn changed(&mut self) {
-        if self.0.changed().await.is_err() {
-            // The store is gone: nothing will ever happen.
-            std::future::pending::<()>().await;
-        }
     }
 }

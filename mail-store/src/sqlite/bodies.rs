@@ -2,9 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
-use mailwire_transport::{Budget, run_blocking};
-use tokio::time::Instant;
+use bytes::Bytes;
 
 use super::{
     Inner,
@@ -15,30 +13,67 @@ use super::{
 use crate::{
     BodyId, BodyReader, BodyWriter, Error, Result,
     kept::{
-        coming::{CHUNK, Room, Staged},
+        bodies::{Incoming, Outgoing, Piece, Pieces, place},
+        coming::{CHUNK, Coming},
         references::{LOOKED_AT, references},
-        summary,
         tables::now,
     },
-    message::Message,
 };
 
 /// A body has room for so many pieces.
 const CHUNKS: i64 = 1 << 16;
 
+/// The pieces of bodies in a file.
+#[derive(Debug)]
+struct InFile(Arc<Inner>);
+
+impl Pieces for InFile {
+    fn coming(&self) -> &Arc<Coming> {
+        &self.0.coming
+    }
+
+    async fn next_blob(&self) -> Result<i64> {
+        self.0.next_blob().await
+    }
+
+    async fn put(&mut self, piece: Piece) -> Result<()> {
+        let Piece { blob, number, data, end, is_last } = piece;
+        if number >= CHUNKS {
+            return Err(Error::Limit("bytes in a message"));
+        }
+        let write = self.0.writer.change(move |tx| {
+            if number == 0 {
+                // Whatever becomes of this process, it is swept if it is never delivered.
+                run(tx.sql, "INSERT INTO blob VALUES(?1, 0, 0, NULL)", [blob])?;
+                run(tx.sql, "INSERT INTO garbage VALUES(?1, ?2)", [blob, now()])?;
+            }
+            if is_last {
+                run(tx.sql, "UPDATE blob SET size=?2 WHERE id=?1", [blob, int(end)])?;
+            }
+            tx.write_chunk(blob, number, &data)
+        });
+        write.await
+    }
+
+    async fn open(&mut self, blob: i64, is_staged: bool, range: Range<u64>) -> Result<(u64, Option<Bytes>)> {
+        // The first piece comes by the same look.
+        let found = self.0.look(move |sql, _| {
+            let text = "SELECT size FROM blob WHERE id=?1 AND (refs>0 OR ?2)";
+            let size = one(sql, text, params![blob, is_staged], |line| get(line, 0).map(nat))?;
+            let size = size.ok_or(Error::NoSuchBody)?;
+            Ok((size, piece(sql, blob, &(range.start..range.end.min(size)))?))
+        });
+        found.await
+    }
+
+    async fn get(&mut self, blob: i64, range: Range<u64>) -> Result<Option<Bytes>> {
+        self.0.look(move |sql, _| piece(sql, blob, &range)).await
+    }
+}
+
 /// A body on its way into a [`SqliteStore`](super::SqliteStore).
 #[derive(Debug)]
-pub struct Writer {
-    store: Arc<Inner>,
-    room: Room,
-    /// What is not in the file yet.
-    rest: BytesMut,
-    /// How much there is in all, and how many pieces are in the file.
-    size: u64,
-    pieces: i64,
-    /// The begin of the message, if `rest` has it no more.
-    begin: Bytes,
-}
+pub struct Writer(Incoming<InFile>);
 
 impl Writer {
     /// A writer of a body for these accounts, in the place of a message of `replaced` bytes if it takes the place of one.
@@ -56,79 +91,36 @@ impl Writer {
             }
             Ok(rooms)
         });
-        let room = Room::new(Arc::clone(&store.coming), rooms.await?, announced)?;
-        Ok(Self { store, room, rest: BytesMut::new(), size: 0, pieces: 0, begin: Bytes::new() })
-    }
-
-    /// Writes a piece into the file, or the last one. It is a change of its own, so that nothing is held by a client
-    /// that is slow.
-    async fn flush(&mut self, piece: Bytes, is_last: bool) -> Result<i64> {
-        let blob = match self.room.blob {
-            Some(blob) => blob,
-            None => {
-                let blob = self.store.next_blob().await?;
-                self.room.enter(blob);
-                self.begin = Bytes::copy_from_slice(piece.get(..LOOKED_AT).unwrap_or(&piece));
-                blob
-            }
-        };
-        if self.pieces >= CHUNKS {
-            return Err(Error::Limit("bytes in a message"));
-        }
-        let (number, size) = (self.pieces, self.size);
-        self.pieces += 1;
-        let write = self.store.writer.change(move |tx| {
-            if number == 0 {
-                // Whatever becomes of this process, it is swept if it is never delivered.
-                run(tx.sql, "INSERT INTO blob VALUES(?1, 0, 0, NULL)", [blob])?;
-                run(tx.sql, "INSERT INTO garbage VALUES(?1, ?2)", [blob, now()])?;
-            }
-            if is_last {
-                run(tx.sql, "UPDATE blob SET size=?2 WHERE id=?1", [blob, int(size)])?;
-            }
-            tx.write_chunk(blob, number, &piece)
-        });
-        write.await?;
-        Ok(blob)
+        let rooms = rooms.await?;
+        Incoming::new(InFile(store), rooms, announced).map(Self)
     }
 }
 
 impl BodyWriter for Writer {
-    /// The pieces are copied, so that a message pins no receive buffer. The body grows as it comes, whatever was
-    /// announced.
     async fn write(&mut self, piece: Bytes) -> Result<()> {
-        let size = self.size.saturating_add(piece.len() as u64);
-        self.room.hold(size)?;
-        self.size = size;
-        self.rest.extend_from_slice(&piece);
-        // A body of exactly one piece stays in memory.
-        while self.rest.len() > CHUNK {
-            let piece = self.rest.split_to(CHUNK).freeze();
-            self.flush(piece, false).await?;
-        }
-        Ok(())
+        self.0.write(piece).await
     }
 
-    async fn finish(mut self) -> Result<BodyId> {
-        let rest = std::mem::take(&mut self.rest);
-        let (blob, raw, begin) = if self.room.blob.is_some() {
-            let blob = self.flush(rest.freeze(), true).await?;
-            (blob, None, std::mem::take(&mut self.begin))
-        } else {
-            // What was reserved for it to grow is not kept.
-            let raw = Bytes::copy_from_slice(&rest);
-            (self.store.next_blob().await?, Some(raw.clone()), raw)
-        };
-        let whole = raw.clone();
-        let work = move || (whole.and_then(|raw| summary::write(&Message::parse(raw))), references(&begin));
-        let (summary, references) = if self.size > Budget::TURN { run_blocking(work).await } else { work() };
-        let mut room = self.room;
-        room.leave_accounts();
-        let references = references.iter().map(|id| Bytes::copy_from_slice(id)).collect();
-        let (size, since) = (self.size, Instant::now());
-        let staged = Staged { size, raw, summary, references, since, _room: room };
-        self.store.coming.stage(blob, staged);
-        Ok(BodyId::new(nat(blob)))
+    async fn finish(self) -> Result<BodyId> {
+        self.0.finish().await
+    }
+}
+
+/// A range of a body of a [`SqliteStore`](super::SqliteStore), piece by piece.
+///
+/// What was begun can be read to its end, for as long as the store [keeps](super::Config::kept_for) what is gone.
+#[derive(Debug)]
+pub struct Reader(Outgoing<InFile>);
+
+impl Reader {
+    pub(super) async fn new(store: Arc<Inner>, body: BodyId, range: Range<u64>) -> Result<Self> {
+        Outgoing::new(InFile(store), body, range).await.map(Self)
+    }
+}
+
+impl BodyReader for Reader {
+    async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        self.0.chunk().await
     }
 }
 
@@ -190,58 +182,6 @@ impl Tx<'_> {
     }
 }
 
-/// A range of a body of a [`SqliteStore`](super::SqliteStore), piece by piece.
-#[derive(Debug)]
-pub struct Reader {
-    store: Arc<Inner>,
-    blob: i64,
-    range: Range<u64>,
-    /// What was read already.
-    first: Option<Bytes>,
-}
-
-impl Reader {
-    pub(super) async fn new(store: Arc<Inner>, body: BodyId, range: Range<u64>) -> Result<Self> {
-        let blob = int(body.get());
-        let staged = store.coming.staged(blob);
-        if let Some((size, Some(raw))) = staged {
-            let (start, end) = (range.start.min(size), range.end.min(size));
-            let bound = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(raw.len());
-            let first = raw.slice(bound(start.min(end))..bound(end));
-            return Ok(Self { store, blob, range: end..end, first: Some(first) });
-        }
-        let is_staged = staged.is_some();
-        // The first piece comes by the same look.
-        let found = store.look(move |sql, _| {
-            let text = "SELECT size FROM blob WHERE id=?1 AND (refs>0 OR ?2)";
-            let size = one(sql, text, params![blob, is_staged], |line| get(line, 0).map(nat))?;
-            let end = range.end.min(size.ok_or(Error::NoSuchBody)?);
-            let range = range.start.min(end)..end;
-            Ok((piece(sql, blob, &range)?, range))
-        });
-        let (first, mut range) = found.await?;
-        range.start = range.start.saturating_add(first.as_ref().map_or(0, |first| first.len() as u64));
-        Ok(Self { store, blob, range, first })
-    }
-}
-
-impl BodyReader for Reader {
-    /// Each piece is a look of its own: a client that is slow holds nothing. What was begun can be read to its end, for as
-    /// long as the store [keeps](super::Config::kept_for) what is gone.
-    async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        if let Some(first) = self.first.take().filter(|first| !first.is_empty()) {
-            return Ok(Some(first));
-        }
-        let (blob, range) = (self.blob, self.range.clone());
-        if range.is_empty() {
-            return Ok(None);
-        }
-        let read = self.store.look(move |sql, _| piece(sql, blob, &range)?.ok_or(Error::NoSuchBody)).await?;
-        self.range.start = self.range.start.saturating_add(read.len() as u64);
-        Ok(Some(read))
-    }
-}
-
 /// Gives the pieces of a body, in their order.
 pub(super) fn pieces(sql: &Sql, blob: i64, mut give: impl FnMut(&[u8])) -> Result<()> {
     let first = first_chunk(blob);
@@ -258,11 +198,9 @@ fn piece(sql: &Sql, blob: i64, range: &Range<u64>) -> Result<Option<Bytes>> {
     if range.is_empty() {
         return Ok(None);
     }
-    let number = range.start / CHUNK as u64;
-    let from = range.start % CHUNK as u64;
-    let length = range.end - range.start;
+    let (number, from, length) = place(range, CHUNK);
     let text = "SELECT substr(data, ?2, ?3) FROM chunk WHERE id=?1";
-    let line = [first_chunk(blob).saturating_add(int(number)), int(from + 1), int(length)];
+    let line = [first_chunk(blob).saturating_add(number), int(from + 1), int(length)];
     let data = one(sql, text, line, |line| get::<Vec<u8>>(line, 0))?;
     Ok(data.filter(|data| !data.is_empty()).map(Bytes::from))
 }

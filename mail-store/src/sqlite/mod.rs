@@ -92,13 +92,10 @@ use mailwire_core::{Secret, setters};
 use mailwire_transport::sasl::{DEFAULT_MECHANISMS, Mechanism};
 use tokio::sync::Semaphore;
 
-pub use self::{
-    bodies::{Reader, Writer},
-    store::Watch,
-};
+pub use self::bodies::{Reader, Writer};
 
 use self::sql::{Sql, all, failed, get, one, params, run};
-pub use crate::kept::leases::Held;
+pub use crate::kept::{leases::Held, watch::Watch};
 use crate::{
     Error, Result,
     kept::{coming::Coming, leases::Leases, limits::Limits},

@@ -6,7 +6,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::{Bytes, BytesMut};
 use mailwire_core::{Secret, Text};
 use mailwire_imap::{
     Capability,
@@ -15,38 +14,34 @@ use mailwire_imap::{
         metadata::EntryName,
         quota::{QuotaRoot, SetQuotaResource},
     },
-    types::{BodyStructure, Envelope, ModSeq, Uid},
+    types::{ModSeq, Uid},
 };
-use mailwire_transport::{
-    Budget,
-    imap::server::{GrantableRights, MetadataOptions},
-    run_blocking,
-};
-use tokio::sync::watch;
+use mailwire_transport::imap::server::{GrantableRights, MetadataOptions};
 
 use super::{
-    Inner, SqliteStore,
+    SqliteStore,
     account::Account,
     annotations,
     bodies::{Reader, Writer},
     feed,
-    folder::{Entry, Folder},
+    folder::Folder,
     index,
     sql::{Sql, get, int, nat, one, params, run},
     users,
 };
 use crate::{
-    AccountId, BodyId, BodyReader as _, Changes, Copied, Cursor, Delivered, Error, Fields, Filter,
-    FlagChange, How, Lease, MAX_CHANGED, MAX_COPIED, Mailbox, MailboxChange, MailboxId, MailboxPath,
-    Mailboxes, Opened, Preselected, Result, Row, Store, Stored, Target, ThreadId, Uids, Which,
+    AccountId, BodyId, Changes, Copied, Cursor, Delivered, Error, Fields, Filter, FlagChange, How, Lease,
+    MAX_CHANGED, MAX_COPIED, Mailbox, MailboxChange, MailboxId, MailboxPath, Mailboxes, Opened, Preselected,
+    Result, Row, Store, Stored, Target, Uids, Which,
     filter::Candidates,
     kept::{
         after, check_count, key,
         keywords::Keywords,
         leases::Held,
         limits::{extensions, grantable, of_owner},
-        mod_seq, summary,
+        rows::{message, row, summarize},
         tables::time,
+        watch::Watch,
     },
     message::Message,
 };
@@ -239,11 +234,7 @@ impl Store for SqliteStore {
     }
 
     async fn message(&self, body: BodyId) -> Result<Arc<Message>> {
-        let raw = self.whole(body).await?;
-        if raw.len() as u64 <= Budget::TURN {
-            return Ok(Arc::new(Message::parse(raw)));
-        }
-        Ok(run_blocking(move || Arc::new(Message::parse(raw))).await)
+        message(self, body).await
     }
 
     async fn store(&self, mailbox: MailboxId, uids: &Uids, change: &FlagChange) -> Result<Stored> {
@@ -405,16 +396,7 @@ fn rows(sql: &Sql, folder: &Folder, uids: &Uids, fields: Fields, limit: usize) -
     let found = folder.within(sql, uids, limit)?;
     let has_keywords = fields.flags && found.iter().any(|(_, entry)| entry.bits.keywords() != 0);
     let keywords = if has_keywords { feed::keywords(sql, folder.id)? } else { Keywords::default() };
-    let row = |(uid, entry): (Uid, Entry)| {
-        let mut row = Row::new(uid, mod_seq(entry.mod_seq), BodyId::new(nat(entry.blob)), entry.size);
-        (row.date, row.saved) = (entry.date, time(entry.saved));
-        row.thread = Some(ThreadId::new(nat(entry.thread)));
-        if fields.flags {
-            row.flags = keywords.set(entry.bits);
-        }
-        row
-    };
-    Ok(found.into_iter().map(row).collect())
+    Ok(found.iter().map(|(uid, entry)| row(*uid, entry, fields, &keywords)).collect())
 }
 
 impl SqliteStore {
@@ -437,19 +419,6 @@ impl SqliteStore {
         Ok((candidates, left))
     }
 
-    /// All bytes of a body.
-    async fn whole(&self, body: BodyId) -> Result<Bytes> {
-        let mut reader = self.read(body, 0..u64::MAX).await?;
-        let first = reader.chunk().await?.unwrap_or_default();
-        let Some(second) = reader.chunk().await? else { return Ok(first) };
-        let mut raw = BytesMut::from(first);
-        raw.extend_from_slice(&second);
-        while let Some(chunk) = reader.chunk().await? {
-            raw.extend_from_slice(&chunk);
-        }
-        Ok(raw.freeze())
-    }
-
     /// Adds envelopes and structures to rows. What has no summary yet is read once for it.
     async fn summarize(&self, rows: &mut [Row], fields: Fields) -> Result<()> {
         let bodies: Vec<i64> = rows.iter().map(|row| int(row.body.get())).collect();
@@ -458,30 +427,8 @@ impl SqliteStore {
             let read = |blob: &i64| one(sql, text, [blob], |line| get::<Option<Vec<u8>>>(line, 0));
             bodies.iter().map(read).collect::<Result<Vec<_>>>()
         });
-        let mut missing = Vec::new();
-        let mut turns = Budget::unlimited();
-        for (row, known) in rows.iter_mut().zip(known.await?) {
-            let known = known.flatten();
-            // It has no limit.
-            let _ = turns.spend(known.as_ref().map_or(0, |text| text.len() as u64)).await;
-            if let Some((envelope, structure)) = known.and_then(summary::read) {
-                show(row, fields, envelope, structure);
-                continue;
-            }
-            let raw = match self.whole(row.body).await {
-                Ok(raw) => raw,
-                // It went in the meantime; the caller will be told.
-                Err(Error::NoSuchBody) => Bytes::new(),
-                Err(error) => return Err(error),
-            };
-            let work = move || {
-                let message = Message::parse(raw);
-                (Box::new(message.envelope()), message.structure(true), summary::write(&message))
-            };
-            let Ok((envelope, structure, text)) = turns.run(row.size, work).await else { continue };
-            missing.extend(text.map(|text| (int(row.body.get()), text)));
-            show(row, fields, envelope, structure);
-        }
+        let known = known.await?.into_iter().map(Option::flatten).collect();
+        let missing = summarize(self, rows, known, fields).await?;
         if missing.is_empty() {
             return Ok(());
         }
@@ -496,23 +443,5 @@ impl SqliteStore {
             tracing::debug!(%error, "summaries of messages cannot be kept now");
         }
         Ok(())
-    }
-}
-
-fn show(row: &mut Row, fields: Fields, envelope: Box<Envelope>, structure: BodyStructure) {
-    row.envelope = fields.envelope.then_some(envelope);
-    row.structure = fields.structure.then(|| Box::new(structure));
-}
-
-/// Waits for changes in an account of a [`SqliteStore`].
-#[derive(Debug)]
-pub struct Watch(watch::Receiver<u64>);
-
-impl crate::Watch for Watch {
-    async fn changed(&mut self) {
-        if self.0.changed().await.is_err() {
-            // The store is gone: nothing will ever happen.
-            std::future::pending::<()>().await;
-        }
     }
 }

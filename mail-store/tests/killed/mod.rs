@@ -220,10 +220,20 @@ impl Told {
     }
 }
 
+/// How often it is killed: as `MAILWIRE_KILLS` says, or so often.
+pub fn times(default: usize) -> usize {
+    std::env::var("MAILWIRE_KILLS").ok().and_then(|times| times.parse().ok()).unwrap_or(default)
+}
+
 /// Lines of the process, until so many were told and it is killed.
 pub fn killed(place: impl AsRef<OsStr>, after: usize) -> Vec<String> {
+    killed_as("to_be_killed", place, after)
+}
+
+/// As [`killed`], of a process that runs this test.
+pub fn killed_as(test: &str, place: impl AsRef<OsStr>, after: usize) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "to_be_killed", "--include-ignored", "--nocapture", "--quiet"])
+        .args(["--exact", test, "--include-ignored", "--nocapture", "--quiet"])
         .env("MAILWIRE_KILLED", place)
         .stdout(Stdio::piped())
         .spawn()
