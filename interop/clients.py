@@ -329,6 +329,30 @@ SyncState *
 """)
         run("mbsync", "--config", config, *words, "all")
 
+    def mbsync_between(self, source, target, state):
+        """Runs mbsync between all mailboxes of two servers, from one into the other."""
+        config = self.folder / "mbsyncrc"
+        stores = "".join(f"""
+IMAPStore {name}
+Host {HOST}
+Port {port}
+User {USER}
+Pass "{PASSWORD}"
+SSLType IMAPS
+CertificateFile {self.authority.ca}
+""" for name, port in (("source", source), ("target", target)))
+        config.write_text(f"""{stores}
+Channel all
+Far :source:
+Near :target:
+Patterns *
+Create Near
+Sync Pull
+CopyArrivalDate yes
+SyncState {state}/
+""")
+        run("mbsync", "--config", config, "all")
+
     def mbsync_pull(self, port):
         def get():
             with tempfile.TemporaryDirectory(dir=self.folder) as maildir:
