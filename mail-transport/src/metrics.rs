@@ -7,9 +7,10 @@
 //!
 //! | label | values |
 //! | --- | --- |
-//! | `protocol` | `smtp`, `lmtp`, `imap`, `pop3`; of an [`Acceptor`](crate::server::Acceptor), what it was given |
+//! | `protocol` | `smtp` (of a pool, LMTP, too), `lmtp`, `imap`, `pop3`; of an [`Acceptor`](crate::server::Acceptor), what it was given |
 //! | `role` | `client`, `server`: which side this one is |
 //! | `command` | the name of a command that this crate knows; `other` |
+//! | `mechanism` | the name of a SASL mechanism that this crate speaks; `other`; `command` for a login by the protocol's own: LOGIN, USER and PASS, APOP |
 //! | `result` | `ok`, `refused`, `failed`, `unavailable`; of a message also `in_doubt`, `not_sent` |
 //! | `cause` | `closed`, `cut`, `shutdown`, `unauthenticated`, `expired`, `goodbye`, `timeout`, `io`, `tls`, `protocol`, `other` |
 //! | `reason` | `limit`, `proxy` |
@@ -27,10 +28,10 @@
 //! | `mailwire_connections_opened_total` | `protocol`, `role` | connections that were made or accepted |
 //! | `mailwire_connections_refused_total` | `protocol`, `reason` | connections that a server did not take: one too many, or not of a trusted proxy |
 //! | `mailwire_connects_failed_total` | `phase` | connections that a client could not make |
-//! | `mailwire_logins_total` | `protocol`, `role`, `result` | logins that were tried |
+//! | `mailwire_logins_total` | `protocol`, `role`, `result`, `mechanism` | logins that were tried |
 //! | `mailwire_messages_received_total` | `protocol`, `result` | messages that a server was given by SMTP or LMTP; in LMTP each recipient counts |
 //! | `mailwire_messages_sent_total` | `protocol`, `result` | messages that a client has sent by SMTP or LMTP |
-//! | `mailwire_pool_leases_total` | `reused` | connections that a pool gave, kept before or new |
+//! | `mailwire_pool_leases_total` | `protocol`, `reused` | connections that a pool gave, kept before or new |
 //! | `mailwire_retries_total` |  | messages that a [`Mailer`](crate::smtp::Mailer) tries to send again after a pause |
 //! | `mailwire_tls_handshakes_total` | `role`, `result` | TLS handshakes |
 //!
@@ -45,7 +46,7 @@
 //! | histogram | labels | of |
 //! | --- | --- | --- |
 //! | `mailwire_connection_seconds` | `protocol`, `role` | how long a connection was open |
-//! | `mailwire_pool_wait_seconds` |  | how long a connection of a pool was waited for, where it was |
+//! | `mailwire_pool_wait_seconds` | `protocol` | how long a connection of a pool was waited for, where it was |
 //! | `mailwire_tls_handshake_seconds` | `role` | how long a TLS handshake took that succeeded |
 //!
 //! # Examples
@@ -89,7 +90,10 @@ mod recorded {
 
     use metrics::{Counter, counter, gauge, histogram};
 
-    use crate::Error;
+    use crate::{
+        Error,
+        sasl::{Mechanism, SPOKEN},
+    };
 
     /// A connection, from its beginning to its end.
     #[derive(Debug)]
@@ -175,13 +179,24 @@ mod recorded {
 
         /// A connection of a pool was waited for.
         #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
-        pub(crate) fn waited(&self) {
-            histogram!("mailwire_pool_wait_seconds").record(self.0.elapsed());
+        pub(crate) fn waited(&self, protocol: &'static str) {
+            histogram!("mailwire_pool_wait_seconds", "protocol" => protocol).record(self.0.elapsed());
         }
     }
 
-    pub(crate) fn login(protocol: &'static str, role: &'static str, result: &'static str) {
-        counter!("mailwire_logins_total", "protocol" => protocol, "role" => role, "result" => result)
+    /// A login by a SASL mechanism, or by a command of the protocol.
+    pub(crate) fn login(
+        protocol: &'static str,
+        role: &'static str,
+        result: &'static str,
+        mechanism: Option<&Mechanism>,
+    ) {
+        let mechanism = match mechanism {
+            None => "command".to_owned(),
+            Some(spoken) if *spoken == Mechanism::DigestMd5 || SPOKEN.contains(spoken) => spoken.to_string(),
+            Some(_) => "other".to_owned(),
+        };
+        counter!("mailwire_logins_total", "protocol" => protocol, "role" => role, "result" => result, "mechanism" => mechanism)
             .increment(1);
     }
 
@@ -216,9 +231,9 @@ mod recorded {
     }
 
     #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
-    pub(crate) fn leased(reused: bool) {
+    pub(crate) fn leased(protocol: &'static str, reused: bool) {
         let reused = if reused { "true" } else { "false" };
-        counter!("mailwire_pool_leases_total", "reused" => reused).increment(1);
+        counter!("mailwire_pool_leases_total", "protocol" => protocol, "reused" => reused).increment(1);
     }
 
     #[cfg(all(feature = "server", feature = "smtp"))]
@@ -244,7 +259,7 @@ mod recorded {
 #[cfg(not(feature = "metrics"))]
 #[allow(dead_code, reason = "some are called in one role or protocol alone")]
 mod silent {
-    use crate::Error;
+    use crate::{Error, sasl::Mechanism};
 
     #[derive(Debug)]
     pub(crate) struct Counted;
@@ -274,16 +289,16 @@ mod silent {
             Self
         }
         pub(crate) const fn handshake<T>(&self, _: &'static str, _: &Result<T, Error>) {}
-        pub(crate) const fn waited(&self) {}
+        pub(crate) const fn waited(&self, _: &'static str) {}
     }
 
-    pub(crate) const fn login(_: &'static str, _: &'static str, _: &'static str) {}
+    pub(crate) const fn login(_: &'static str, _: &'static str, _: &'static str, _: Option<&Mechanism>) {}
     #[cfg(feature = "client")]
     pub(crate) const fn connect_failed(_: &crate::Phase) {}
     #[cfg(all(feature = "client", feature = "smtp"))]
     pub(crate) const fn message_sent(_: &'static str, _: bool, _: mailwire_smtp::client::Outcome) {}
     pub(crate) const fn retried() {}
-    pub(crate) const fn leased(_: bool) {}
+    pub(crate) const fn leased(_: &'static str, _: bool) {}
     pub(crate) const fn message_received(_: &'static str, _: bool) {}
     pub(crate) const fn refused(_: &'static str, _: &'static str) {}
     pub(crate) const fn command(_: &'static str, _: Option<&'static str>) {}

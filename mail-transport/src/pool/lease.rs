@@ -135,7 +135,7 @@ impl<C: Pooled> Slot<C> {
                         wanted = Wanted::Fresh;
                         continue;
                     }
-                    crate::metrics::leased(true);
+                    crate::metrics::leased(C::PROTOCOL, true);
                     let history = History { made, uses: uses.saturating_add(1) };
                     return Ok(Lease { client, history, discarded: false, slot: Arc::new(self) });
                 }
@@ -150,7 +150,7 @@ impl<C: Pooled> Slot<C> {
                     let mut client = self.owner.connect().await?;
                     client.mark_unaltered();
                     let client = Arc::new(AsyncMutex::new(client)).lock_owned().await;
-                    crate::metrics::leased(false);
+                    crate::metrics::leased(C::PROTOCOL, false);
                     let history = History { made: Instant::now(), uses: 1 };
                     return Ok(Lease { client, history, discarded: false, slot: Arc::new(self) });
                 }

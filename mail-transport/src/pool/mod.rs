@@ -80,6 +80,10 @@ pub trait Pooled: sealed::Sealed + Send + Sized + 'static {
         + Sync
         + 'static;
 
+    /// What is spoken, as it is counted.
+    #[doc(hidden)]
+    const PROTOCOL: &'static str;
+
     /// The user who logs in, if the configuration says so.
     #[doc(hidden)]
     fn user(config: &Self::Config) -> Option<&str>;
@@ -120,9 +124,10 @@ pub(crate) async fn answers<C: Pooled>(client: &mut C, patience: Duration) -> bo
 
 /// Implements [`Pooled`] for a client, in the same words for each protocol.
 macro_rules! pooled {
-    ($look:expr) => {
+    ($protocol:literal, $look:expr) => {
         impl $crate::pool::Pooled for Client {
             type Config = Config;
+            const PROTOCOL: &'static str = $protocol;
 
             fn user(config: &Config) -> Option<&str> {
                 config.credentials.as_ref().and_then($crate::sasl::Credentials::user)
@@ -285,7 +290,7 @@ impl<C: Pooled> Pool<C> {
         };
         let watch = Watch::start();
         let slot = self.in_time(async { Slot::in_turn(shared, owner, owner.turn().await).await }).await;
-        watch.waited();
+        watch.waited(C::PROTOCOL);
         slot
     }
 

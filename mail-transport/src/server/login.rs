@@ -71,17 +71,18 @@ impl LoginGate {
         let Ok(attempt) = self.begin(&user).await else { return ServerStep::Unavailable };
         let fits = authenticator.verify_password(&user, password, &self.login).await;
         let step = judge(user, fits, attempt);
-        self.count(&step);
+        self.count(&step, None);
         step
     }
 
     /// Counts a login that has come to nothing.
-    fn count(&self, step: &ServerStep) {
-        match step {
-            ServerStep::Failed => metrics::login(self.login.protocol, "server", "refused"),
-            ServerStep::Unavailable => metrics::login(self.login.protocol, "server", "unavailable"),
-            _ => {}
-        }
+    fn count(&self, step: &ServerStep, mechanism: Option<&Mechanism>) {
+        let result = match step {
+            ServerStep::Failed => "refused",
+            ServerStep::Unavailable => "unavailable",
+            _ => return,
+        };
+        metrics::login(self.login.protocol, "server", result, mechanism);
     }
 
     /// Begins an attempt of a user that is checked by the caller, when its time has come: see [`judge`].
@@ -114,7 +115,7 @@ impl LoginGate {
     }
 
     fn after(&mut self, step: ServerStep) -> ServerStep {
-        self.count(&step);
+        self.count(&step, self.exchange.as_ref().map(ServerExchange::mechanism));
         if !matches!(step, ServerStep::Challenge(_)) {
             self.exchange = None;
         }
@@ -129,7 +130,7 @@ impl LoginGate {
     /// Lets the client in: the time that it had for that no longer runs.
     pub fn let_in(&mut self, identity: &Identity) {
         self.handle.authenticated();
-        metrics::login(self.login.protocol, "server", "ok");
+        metrics::login(self.login.protocol, "server", "ok", identity.mechanism.as_ref());
         tracing::info!(
             user = identity.user,
             acting_as = identity.acting_as,

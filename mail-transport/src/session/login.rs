@@ -40,7 +40,8 @@ impl<C: Machine> Session<C> {
         let (server, command) = (self.endpoint.address(), self.answered);
         let shown = mechanism.as_ref().map(tracing::field::display);
         tracing::debug!(target: CLIENT_TRACES, %server, command, mechanism = shown, "logged in");
-        crate::metrics::login(self.protocol(), super::CLIENT, "ok");
+        crate::metrics::login(self.protocol(), super::CLIENT, "ok", mechanism.as_ref());
+        self.mechanism = None;
         self.login = Some(Login { mechanism, deviations: Vec::new() });
     }
 
@@ -56,6 +57,7 @@ impl<C: Machine> Session<C> {
         mut read: impl FnMut(&C, C::Event) -> AuthEvent,
     ) -> Result<()> {
         let mechanism = exchange.mechanism().clone();
+        self.mechanism = Some(mechanism.clone());
         let mut failure = None;
         loop {
             let event = self.event().await?;
@@ -72,6 +74,7 @@ impl<C: Machine> Session<C> {
                 #[cfg(feature = "pop3")]
                 AuthEvent::Cancelled(error) => failure = Some(SaslError::Malformed(error)),
                 AuthEvent::Ended(end) => {
+                    self.mechanism = None;
                     // The server answers what was cancelled with an error of its own.
                     if let Some(error) = failure {
                         return Err(error.into());

@@ -21,6 +21,7 @@ use crate::{
     CLIENT_TRACES, Driver, DriverConfig, Endpoint, Error, Phase, Refused, Result, Step, Stream,
     metrics::{self, Counted, Meter, cause},
     refused::beginning,
+    sasl::Mechanism,
 };
 
 pub use self::login::Login;
@@ -137,6 +138,8 @@ pub(crate) struct Session<C: Machine> {
     /// The last command that was answered.
     answered: Option<&'static str>,
     phase: Phase,
+    /// The mechanism of the login that goes on.
+    mechanism: Option<Mechanism>,
     /// When the session has to be over.
     deadline: Option<Instant>,
     pub(crate) login: Option<Login>,
@@ -169,6 +172,7 @@ impl<C: Machine> Session<C> {
             words: None,
             answered: None,
             phase: Phase::Greeting,
+            mechanism: None,
             deadline,
             login: None,
             witness: None,
@@ -381,7 +385,7 @@ impl<C: Machine> Session<C> {
         let (server, command) = (self.endpoint.address(), self.answered);
         match (&self.phase, verdict) {
             (Phase::Login, Some(Verdict::Refused)) => {
-                metrics::login(self.protocol(), CLIENT, "refused");
+                metrics::login(self.protocol(), CLIENT, "refused", self.mechanism.as_ref());
                 tracing::debug!(target: CLIENT_TRACES, %server, command, "login refused");
             }
             (_, verdict) => {

@@ -14,7 +14,7 @@ use crate::{
     sasl::Credentials,
 };
 
-pooled!(|client| client.session.look(drop));
+pooled!("smtp", |client| client.session.look(drop));
 
 /// Sends messages from wherever in a program, over connections that are kept and made anew as needed: SMTP, submission or
 /// LMTP. Cheap to clone: clones share the connections.

@@ -61,7 +61,7 @@ async fn it_works_from_nothing_and_what_it_has_stays() {
     assert_eq!(status, 200);
     for line in [
         "# TYPE mailwire_connections_opened_total counter\n",
-        "mailwire_logins_total{protocol=\"imap\",role=\"server\",result=\"ok\"} 1\n",
+        "mailwire_logins_total{protocol=\"imap\",role=\"server\",result=\"ok\",mechanism=\"SCRAM-SHA-256-PLUS\"} 1\n",
         "maild_queue_attempts_total{result=\"delivered\"} 1\n",
         "maild_queue_messages 0\n",
         "mailwire_tls_handshake_seconds_bucket{role=\"server\",le=\"+Inf\"} 2\n",

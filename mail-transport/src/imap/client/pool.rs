@@ -8,7 +8,7 @@ use crate::{
     pool::{Lease, pooled},
 };
 
-pooled!(|client| {
+pooled!("imap", |client| {
     let Client { session, inbox, .. } = client;
     session.look(|event| inbox.unclaimed(event))
 });
