@@ -258,6 +258,21 @@ fn clients_come_through_a_proxy() {
         .expect(64, &["10.0.0.0/8"]);
 }
 
+/// As systemd does it: the socket is the third file, and the environment tells whose it is.
+#[cfg(unix)]
+#[test]
+fn a_socket_that_systemd_has_opened_is_served() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let environment = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=smtp.socket";
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("export {environment}; exec \"$0\" \"$@\" 3<&0 </dev/null")]);
+    command.arg(program("serve").get_program()).args(["--listen", "smtp=systemd:smtp.socket"]);
+    let serve = Serve::of(command.stdin(std::os::fd::OwnedFd::from(listener)), 1);
+    assert_eq!(serve.port("smtp"), port);
+    assert_eq!(answers(port, &["NOOP"]).len(), 1);
+}
+
 #[test]
 fn a_socket_that_systemd_has_not_opened_is_told() {
     let ended = program("serve").args(["--listen", "imap=systemd:imap.socket"]).run();
