@@ -1,6 +1,6 @@
 // The page of the messages that came. Texts of messages become text nodes and attributes, never markup.
 
-const PAGE = 100;
+const PAGE = 100, MOST = 500;
 // More of a message's source is to be had as a file.
 const SOURCE = 512 * 1024;
 const by = (id) => document.getElementById(id);
@@ -58,9 +58,12 @@ const seen = {
   },
 };
 
-// --- The list: the newest first; older ones are asked for as they come into view. ---
+// --- The list: the newest first; older ones are asked for as they come into view. A row far from there is an empty element
+// of the same height, so that 10,000 of them are not too many. ---
 
 let rows = new Map(); // by numbers, in no order
+const summaries = new WeakMap(); // what a row shows
+let built = new Set(); // the rows that show it
 let tally = null; // what the server has told last
 let kept = 0; // how many messages it has
 let own = 0; // how many deletions of ours it has not told of yet
@@ -70,6 +73,33 @@ let asked = new AbortController();
 let loading = false;
 
 function row(message) {
+  const item = make("li", { className: seen.numbers.has(message.number) ? "" : "unseen" });
+  item.dataset.number = message.number;
+  rows.set(message.number, item);
+  summaries.set(item, message);
+  return item;
+}
+
+/** Builds the rows that are in view, and those a screen above and below; all have the same height. */
+function draw() {
+  const height = list.firstElementChild?.offsetHeight || 1, screen = pane.clientHeight;
+  const from = Math.max(0, Math.floor((pane.scrollTop - screen) / height));
+  const to = Math.min(list.children.length, Math.ceil((pane.scrollTop + 2 * screen) / height) + 1);
+  const wanted = new Set();
+  for (let at = from; at < to; at += 1) wanted.add(list.children[at]);
+  for (const item of wanted) if (!item.firstChild) build(item);
+  for (const item of built) {
+    if (wanted.has(item) || !item.isConnected) continue;
+    // Who is in it stays there.
+    if (item.contains(document.activeElement)) { wanted.add(item); continue; }
+    item.classList.remove("new");
+    item.replaceChildren();
+  }
+  built = wanted;
+}
+
+function build(item) {
+  const message = summaries.get(item);
   const sender = message.from.length ? names(message.from) : message.envelope.from || "nobody";
   const others = message.envelope.count - message.envelope.recipients.length;
   const to = message.envelope.recipients.join(", ") + (others > 0 ? ` and ${others} more` : "");
@@ -83,10 +113,8 @@ function row(message) {
     make("span", { className: "begin", dir: "auto" },
       message.attachments ? make("span", { className: "tag" }, counted(message.attachments, "file")) : null,
       message.preview || `to ${to}`));
-  const item = make("li", { className: seen.numbers.has(message.number) ? "" : "unseen" }, link);
-  item.dataset.number = message.number;
-  rows.set(message.number, item);
-  return item;
+  if (message.number === open) link.setAttribute("aria-current", "true");
+  item.replaceChildren(link);
 }
 
 function query(words) {
@@ -114,13 +142,13 @@ async function reload() {
   }
 }
 
-/** Adds what is older, below. */
+/** Adds what is older, below: the more, the more there is already. */
 async function older() {
   if (loading || next === null) return;
   loading = true;
   const { signal } = asked;
   try {
-    const page = await ask(query({ before: next }), { signal });
+    const page = await ask(query({ before: next, limit: Math.min(Math.max(rows.size, PAGE), MOST) }), { signal });
     list.append(...page.messages.filter(({ number }) => !rows.has(number)).map(row));
     next = page.next;
     loading = false;
@@ -159,6 +187,7 @@ function arranged() {
   if (rows.size === 0) nothing(words);
   by("count").textContent = words ? `${rows.size}${next === null ? "" : "+"} found` : counted(kept, "message");
   document.title = kept ? `(${kept}) mailwire` : "mailwire";
+  draw();
   mark();
   fill();
 }
@@ -181,7 +210,8 @@ async function nothing(words) {
       make("li", {}, `${protocol} `, make("code", {}, address), { implicit: " within TLS", starttls: " STARTTLS" }[tls] ?? ""))));
 }
 
-pane.addEventListener("scroll", fill, { passive: true });
+pane.addEventListener("scroll", () => { draw(); fill(); }, { passive: true });
+new ResizeObserver(draw).observe(pane);
 
 let typing;
 search.addEventListener("input", () => {
@@ -249,7 +279,7 @@ let message = null;
 
 function mark() {
   for (const item of list.querySelectorAll('a[aria-current="true"]')) item.removeAttribute("aria-current");
-  rows.get(open)?.firstElementChild.setAttribute("aria-current", "true");
+  rows.get(open)?.firstElementChild?.setAttribute("aria-current", "true");
 }
 
 async function route() {
@@ -467,7 +497,7 @@ document.addEventListener("keydown", (event) => {
   const item = target.closest?.("#list li");
   if (item && (key === "ArrowDown" || key === "ArrowUp")) {
     event.preventDefault();
-    (key === "ArrowDown" ? item.nextElementSibling : item.previousElementSibling)?.firstElementChild.focus();
+    (key === "ArrowDown" ? item.nextElementSibling : item.previousElementSibling)?.firstElementChild?.focus();
     return;
   }
   if (target.role === "tab" && (key === "ArrowRight" || key === "ArrowLeft")) {
