@@ -9,7 +9,7 @@ use mailwire_transport::{
     tls::ClientTls,
 };
 
-use crate::Usage;
+use crate::{Usage, WireArguments};
 
 /// Which server, how the connection is protected, and who logs in. The secret comes from the
 /// environment: MAILWIRE_PASSWORD, or MAILWIRE_TOKEN for OAuth.
@@ -38,6 +38,8 @@ pub struct AccountArguments {
     /// the server offers. IMAP's own LOGIN, POP3's USER and APOP have these names, too
     #[arg(long, value_name = "NAME")]
     pub mechanism: Option<Mechanism>,
+    #[command(flatten)]
+    wire: WireArguments,
 }
 
 /// The ways to protect a connection.
@@ -56,8 +58,8 @@ impl AccountArguments {
     ///
     /// # Errors
     ///
-    /// The port is not a number, the URL is none or of another protocol, the certificates cannot be read, or
-    /// there is a user without a secret.
+    /// The port is not a number, the URL is none or of another protocol, the certificates cannot be read, the
+    /// file for what is said cannot be written, or there is a user without a secret.
     pub fn account(&self, protocol: Protocol) -> Result<Account> {
         let mut account = match Account::is_url(&self.server) {
             true => self.url(protocol)?,
@@ -80,6 +82,9 @@ impl AccountArguments {
             let tls =
                 ClientTls::with_roots_pem(pem).map_err(|error| Usage(format!("{}: {error}", named())))?;
             account = account.map_endpoint(|endpoint| endpoint.with_tls(tls));
+        }
+        if let Some(write) = self.wire.open()? {
+            account = account.map_endpoint(|endpoint| endpoint.with_wire_log(write));
         }
         let proxy = self.proxy(account.endpoint()).map_err(|error| Usage(format!("--proxy: {error}")))?;
         Ok(account.map_endpoint(|endpoint| endpoint.with_proxy(proxy).with_timeouts(Timeouts::interactive())))

@@ -18,6 +18,7 @@ pub mod server;
 mod status;
 mod suspects;
 pub mod sync;
+mod wire;
 
 #[cfg(feature = "http")]
 pub use self::http::{HttpLimits, serve_http};
@@ -32,6 +33,7 @@ pub use self::{
     program::{arguments, exit_code, program, progress, say, tell},
     status::{EXIT_STATUS, Later, Status, Tally, Usage},
     suspects::Suspects,
+    wire::WireArguments,
 };
 
 /// The examples of READMEs and of the book that no crate's own tests compile.

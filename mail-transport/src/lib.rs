@@ -113,7 +113,7 @@
 //! # Seeing what goes on
 //!
 //! [`Endpoint::with_wire_log`] and, for servers and drivers, [`WireLog`] show the lines of a conversation as `C: ` and
-//! `S: `, without secrets.
+//! `S: `, without secrets; [`wire_transcript`] writes them to a file.
 //!
 //! Traces go to `tracing`; [`traces`] has a table of them. Those of clients have the target `mailwire_transport::client`: at the level DEBUG connecting,
 //! TLS and its version, the login and its mechanism, refusals of a login and the end of the connection with its reason,
@@ -229,7 +229,7 @@ pub use account::Account;
 pub use budget::{Budget, OverBudget, run_blocking};
 #[cfg(feature = "compress")]
 pub use compress::Compressed;
-pub use driver::{Driver, DriverConfig, DriverError, Side, Step, WireLine, WireLog};
+pub use driver::{Driver, DriverConfig, DriverError, Side, Step, WireLine, WireLog, wire_transcript};
 #[cfg(feature = "encoded-words")]
 pub use encoded_words::{charset_text, encoded_words};
 #[cfg(feature = "client")]

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use mailwire_examples::{
-    EXIT_STATUS, Link, MailboxArguments, Tally, Usage,
+    EXIT_STATUS, Link, MailboxArguments, Tally, Usage, WireArguments,
     migrate::{Journal, Options, migrate},
     program, say,
 };
@@ -69,6 +69,8 @@ struct Arguments {
     /// Do not compress the connections
     #[arg(long)]
     no_compress: bool,
+    #[command(flatten)]
+    wire: WireArguments,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -77,8 +79,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
-    let from = account("from", &arguments.from, arguments.from_ca.as_deref())?;
-    let to = account("to", &arguments.to, arguments.to_ca.as_deref())?;
+    let mut from = account("from", &arguments.from, arguments.from_ca.as_deref())?;
+    let mut to = account("to", &arguments.to, arguments.to_ca.as_deref())?;
+    if let Some(write) = arguments.wire.open()? {
+        from = from.map_endpoint(|endpoint| endpoint.with_wire_log(write.clone()));
+        to = to.map_endpoint(|endpoint| endpoint.with_wire_log(write));
+    }
     let mut journal = match &arguments.state {
         Some(path) if !arguments.dry_run || path.exists() => Journal::open(path, &format!("{from} > {to}"))?,
         _ => Journal::new(),

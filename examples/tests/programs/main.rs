@@ -16,3 +16,4 @@ mod pop;
 mod run;
 mod send;
 mod serve;
+mod wire;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mailwire_core::{Dialect, Secret};
 use mailwire_smtp::{Domain, Host};
 use mailwire_transport::{
-    Protocol, Security,
+    Protocol, Security, WireLine, WireLog,
     proxy_protocol::Network,
     server::{LoginLimits, ServerLimits},
     tls::ServerTls,
@@ -61,6 +61,8 @@ pub struct Config {
     /// Whether faults can be [injected](super::MailServer::inject) later: true. If not, and there are none, nothing stands
     /// between the servers and their connections.
     pub injectable: bool,
+    /// What is shown the lines of all conversations, without secrets and messages.
+    pub wire_log: Option<WireLog>,
 }
 
 /// One place where a [`MailServer`](super::MailServer) listens.
@@ -98,6 +100,7 @@ impl Default for Config {
             faults: Vec::new(),
             seed: 0,
             injectable: true,
+            wire_log: None,
         }
     }
 }
@@ -148,6 +151,14 @@ impl Config {
     #[must_use]
     pub fn with_trusted(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
         self.trusted.extend(networks);
+        self
+    }
+
+    /// Shows the lines of all conversations, without secrets and messages:
+    /// [`wire_transcript`](mailwire_transport::wire_transcript) writes them to a file.
+    #[must_use]
+    pub fn with_wire_log(mut self, show: impl Fn(WireLine<'_>) + Send + Sync + 'static) -> Self {
+        self.wire_log = Some(WireLog::of_server(show));
         self
     }
 

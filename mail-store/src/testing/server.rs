@@ -350,6 +350,10 @@ impl<S: Store> MailServer<S> {
             None => server,
         };
         let server = if clear { server.allow_clear_credentials() } else { server };
+        let server = match config.wire_log.clone() {
+            Some(log) => server.with_wire_log(move |line| log.show(line)),
+            None => server,
+        };
         let stop = self.stop.clone();
         let server = if config.injectable || !config.faults.is_empty() {
             let (script, stop) = (Arc::clone(&self.script), stop.clone());

@@ -5,6 +5,7 @@ mod close;
 mod repeats;
 mod types;
 mod upgrade;
+mod wire;
 mod wire_line;
 mod wire_log;
 mod wire_words;
@@ -29,7 +30,7 @@ use self::{
 };
 pub use self::{
     types::{DriverConfig, DriverError, Step},
-    wire_log::{Side, WireLine, WireLog},
+    wire::{Side, WireLine, WireLog, wire_transcript},
 };
 
 /// Drives one connection, of any of the protocols and in either role, over one stream.

@@ -4,7 +4,7 @@ use mailwire_core::escape_ascii;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The most that is shown of a line, in bytes.
-const SHOWN: usize = 500;
+const SHOWN: usize = 16 * 1024;
 
 /// What is kept of a longer line's end, where a literal is announced.
 const TAIL: usize = 32;
@@ -41,13 +41,23 @@ impl Line {
 
     /// The size of the literal that the line announces at its end, and whether that waits for leave.
     pub(super) fn literal(&self) -> Option<(usize, bool)> {
-        let from = self.head.len().saturating_sub(TAIL);
-        let end = Zeroizing::new([self.head.get(from..).unwrap_or_default(), &*self.tail].concat());
-        let end = trim_end(&end).strip_suffix(b"}")?;
-        let open = end.iter().rposition(|&byte| byte == b'{')?;
-        let number = std::str::from_utf8(end.get(open.saturating_add(1)..)?).ok()?;
+        let end = self.ending();
+        let braced = braced(&end)?;
+        let number = braced.strip_prefix(b"{")?.strip_suffix(b"}")?;
+        let number = std::str::from_utf8(number).ok()?;
         let digits = number.trim_end_matches(['+', '-']);
         Some((digits.parse().ok()?, digits.len() == number.len()))
+    }
+
+    /// The words in braces by which the line announces a literal.
+    pub(super) fn announcement(&self) -> Option<Vec<u8>> {
+        self.literal()?;
+        braced(&self.ending()).map(<[u8]>::to_vec)
+    }
+
+    fn ending(&self) -> Zeroizing<Vec<u8>> {
+        let from = self.head.len().saturating_sub(TAIL);
+        Zeroizing::new([self.head.get(from..).unwrap_or_default(), &*self.tail].concat())
     }
 
     pub(super) fn clear(&mut self) {
@@ -63,13 +73,25 @@ impl Drop for Line {
     }
 }
 
+/// What stands in braces at the end of a line, with them.
+fn braced(line: &[u8]) -> Option<&[u8]> {
+    let line = trim_end(line);
+    let open = line.iter().rposition(|&byte| byte == b'{')?;
+    line.ends_with(b"}").then(|| line.get(open..))?
+}
+
 pub(super) fn trim_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Nothing is quoted here, so quotes and backslashes are as they were.
+/// Nothing is quoted here, so quotes and backslashes are as they were. A bracket at the beginning is escaped: what
+/// stands in brackets is ours.
 pub(super) fn escape_line(text: &[u8]) -> String {
     let escaped = escape_ascii(text).to_string();
-    escaped.replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\")
+    let line = escaped.replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\");
+    match line.strip_prefix('[') {
+        Some(rest) => format!("\\x5b{rest}"),
+        None => line,
+    }
 }

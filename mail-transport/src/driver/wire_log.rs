@@ -1,108 +1,24 @@
-//! What is said over a connection, as lines for people.
+//! What of a conversation is shown, and what is not.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use self::Words::{Hidden, Name, Shown};
 use super::{
     repeats::Repeats,
+    wire::{Side, WireLine, WireLog},
     wire_line::{Line, escape_line, trim_end},
     wire_words::{EXCHANGES, IMAP, LOGINS, MECHANISMS, POP3, SMTP, is_one_of, words},
 };
+use crate::Protocol;
 
-/// Who has said a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The client.
-    Client,
-    /// The server.
-    Server,
-}
-
-/// A line of a conversation, as a [`WireLog`] shows it. `Display` gives the form of transcripts: `C: NOOP`,
-/// `S: 250 OK`.
-#[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WireLine<'a> {
-    /// Who has said it.
-    pub side: Side,
-    /// What was said, without the end of the line: control characters and what is not UTF-8 are escaped, what may
-    /// not be shown stands in brackets.
-    pub text: &'a str,
-}
-
-impl fmt::Display for WireLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = match self.side {
-            Side::Client => "C: ",
-            Side::Server => "S: ",
-        };
-        f.write_str(side)?;
-        f.write_str(self.text)
-    }
-}
-
-/// Is shown the lines of a conversation, in both directions, as they leave and come; without secrets.
-///
-/// - Of commands that log in (AUTH, AUTHENTICATE, LOGIN, PASS, APOP) the name and the SASL mechanism are shown; of a
-///   SASL exchange, neither challenges nor responses. `[hidden]` stands in their place.
-/// - A client's line that begins with no known command is hidden as well: it could be a part of a login that has
-///   lost its way.
-/// - Literals, chunks of BDAT and messages are shown by their length alone, lines are cut after 500 bytes.
-/// - A server's line that repeats a secret of the login before it is hidden but for its first word.
-///
-/// The protocol is recognised by the server's greeting; before it, a client's lines are hidden.
-///
-/// # Examples
-///
-/// ```
-/// use mailwire_transport::{DriverConfig, WireLog};
-///
-/// let mut config = DriverConfig::client();
-/// config.wire_log = Some(WireLog::of_client(|line| eprintln!("{line}")));
-/// ```
-#[derive(Clone)]
-pub struct WireLog {
-    own: Side,
-    show: Arc<dyn Fn(WireLine<'_>) + Send + Sync>,
-}
-
-impl WireLog {
-    /// Whether both show to the same.
-    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.own == other.own && Arc::ptr_eq(&self.show, &other.show)
-    }
-
-    /// A log of connections in which this side is the client. `show` is called while the connection is worked
-    /// on, and must not block.
-    #[must_use]
-    pub fn of_client(show: impl Fn(WireLine<'_>) + Send + Sync + 'static) -> Self {
-        Self { own: Side::Client, show: Arc::new(show) }
-    }
-
-    /// A log of connections in which this side is the server. `show` is called while the connection is worked
-    /// on, and must not block.
-    #[must_use]
-    pub fn of_server(show: impl Fn(WireLine<'_>) + Send + Sync + 'static) -> Self {
-        Self { own: Side::Server, show: Arc::new(show) }
-    }
-}
-
-impl fmt::Debug for WireLog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WireLog").field("own", &self.own).finish_non_exhaustive()
-    }
-}
+/// How many conversations were shown to somebody, or begun to.
+static CONVERSATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// The most commands without an answer that are remembered.
 const MOST_PENDING: usize = 64 * 1024;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Protocol {
-    Smtp,
-    Imap,
-    Pop3,
-}
 
 /// What one side says next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -157,6 +73,7 @@ enum Words {
 /// A conversation on its way through a driver: the one place that decides what is shown of it.
 pub(super) struct Wire {
     log: WireLog,
+    connection: u64,
     protocol: Option<Protocol>,
     client: Direction,
     server: Direction,
@@ -173,6 +90,7 @@ impl Wire {
     pub(super) fn new(log: WireLog) -> Self {
         Self {
             log,
+            connection: CONVERSATIONS.fetch_add(1, Ordering::Relaxed).saturating_add(1),
             protocol: None,
             client: Direction::new(),
             server: Direction::new(),
@@ -185,12 +103,12 @@ impl Wire {
 
     /// This side has written these bytes.
     pub(super) fn wrote(&mut self, bytes: &[u8]) {
-        self.take(self.log.own, bytes);
+        self.take(self.log.own(), bytes);
     }
 
     /// The peer has sent these bytes.
     pub(super) fn read(&mut self, bytes: &[u8]) {
-        let peer = match self.log.own {
+        let peer = match self.log.own() {
             Side::Client => Side::Server,
             Side::Server => Side::Client,
         };
@@ -344,9 +262,9 @@ impl Wire {
             return Name(end);
         }
         let known = match protocol {
-            Protocol::Smtp => SMTP,
             Protocol::Imap => IMAP,
             Protocol::Pop3 => POP3,
+            _ => SMTP,
         };
         self.data = name.eq_ignore_ascii_case(b"DATA");
         if protocol == Protocol::Smtp && name.eq_ignore_ascii_case(b"BDAT") {
@@ -388,9 +306,9 @@ impl Wire {
             return Shown;
         };
         match protocol {
-            Protocol::Smtp => self.smtp_reply(text),
             Protocol::Imap => self.imap_response(line),
             Protocol::Pop3 => self.pop3_answer(text),
+            _ => self.smtp_reply(text),
         }
     }
 
@@ -477,7 +395,9 @@ impl Wire {
             Shown => {
                 let ending = line.tail.len().saturating_sub(trim_end(&line.tail).len());
                 let more = line.length.saturating_sub(text.len()).saturating_sub(ending);
-                format!("{} [{more} more bytes]", escape_line(text))
+                let literal = line.announcement().as_deref().map(escape_line).unwrap_or_default();
+                let space = if literal.is_empty() { "" } else { " " };
+                format!("{} [{more} more bytes]{space}{literal}", escape_line(text))
             }
             Hidden => "[hidden]".into(),
             Name(end) => format!("{} [hidden]", escape_line(text.get(..*end).unwrap_or_default())),
@@ -486,6 +406,6 @@ impl Wire {
     }
 
     fn show(&self, side: Side, text: &str) {
-        (self.log.show)(WireLine { side, text });
+        self.log.show(WireLine { connection: self.connection, protocol: self.protocol, side, text });
     }
 }

@@ -1,14 +1,13 @@
 //! IMAP.
 
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{Dialect, ParseError, sasl};
+use mailwire_core::{Dialect, ParseError};
 use mailwire_imap::{
     Limits,
     command::{Command, Request},
     framing::{Frame, Framed, Framer, Speaker},
     response::{Response, Untagged},
 };
-use serde_json::json;
 
 use crate::{
     Inspector, Side,
@@ -59,10 +58,7 @@ impl Imap {
             if !self.context && line == b"*" {
                 self.mode = Mode::Commands;
             }
-            return match sasl::decode_step(line) {
-                Ok(_) => Finding::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
-                Err(error) => Finding::malformed(b"<secret>", error),
-            };
+            return Finding::sasl(line);
         }
         let parsed = Request::parse(&frame.bytes, frame.context(self.dialect, self.limits.nesting));
         self.mode = match parsed.as_ref().map(|parsed| &parsed.value.command) {

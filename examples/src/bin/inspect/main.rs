@@ -1,12 +1,15 @@
 //! Explains captured mail traffic: one JSON object a line for each message.
 
 mod imap;
+mod masked;
 mod pop3;
 mod report;
 mod smtp;
 mod source;
+mod unknown;
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -20,14 +23,19 @@ use source::Source;
 
 /// Explains captured SMTP, IMAP or POP3 traffic, one JSON object a line for each message.
 ///
-/// A FILE holds either the raw bytes that one side sent (say which with --side), or a transcript whose
-/// lines start with `C: ` and `S: `, which shows both sides in context. Files of any size are read as
-/// a stream; `-` is standard input.
+/// A FILE holds the raw bytes that one side sent (say which with --side), or a transcript whose lines start with `C: ` and
+/// `S: `, which shows both sides in context, or what --wire of the other programs has written: transcripts of several connections,
+/// with notes of what is spoken, and with passwords and messages left out. Files of any size are read as a stream; `-` is
+/// standard input.
 ///
 /// Each object has: file; offset and length of the message in bytes of the file (in a transcript, of the
 /// line where it starts and of the message itself); side; kind (FETCH, OK, MAIL, ...); value, the typed
 /// value; deviations, what the lenient dialect accepted, each with its name and its offset in the
 /// message; raw, what was kept unparsed; error, null or a reason and its offset in the message.
+///
+/// Of a file of --wire, each object also has connection, its number, and protocol. What was left out there has a stand-in of
+/// the same length in what is shown (`x`); the kind is HIDDEN where a message is not known for that, and CUT where its line
+/// was too long for the file.
 ///
 /// Without the other side's words some things are guessed: after DATA, AUTH and AUTHENTICATE the
 /// client is taken to go on as if the server had agreed. Passwords and SASL data are not shown.
@@ -37,11 +45,11 @@ use source::Source;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The protocol that is spoken
+    /// The protocol that is spoken; a file of --wire tells it
     #[arg(long)]
-    protocol: Protocol,
+    protocol: Option<Protocol>,
     /// Whose bytes a raw FILE holds; a transcript shows both
-    #[arg(long, required_unless_present = "help")]
+    #[arg(long)]
     side: Option<Side>,
     /// How exact reading is
     #[arg(long, default_value = "lenient")]
@@ -54,11 +62,30 @@ struct Arguments {
     files: Vec<PathBuf>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Protocol {
+/// What is spoken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Debug)]
+pub(crate) enum Protocol {
+    /// SMTP, submission and LMTP.
     Smtp,
+    /// IMAP.
     Imap,
+    /// POP3.
     Pop3,
+}
+
+impl Protocol {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Imap => "imap",
+            Self::Pop3 => "pop3",
+        }
+    }
+
+    /// The protocol of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Smtp, Self::Imap, Self::Pop3].into_iter().find(|protocol| protocol.name() == name)
+    }
 }
 
 /// Who sent a message.
@@ -115,23 +142,35 @@ fn inspect(
         DialectName::Strict => Dialect::Strict,
         DialectName::Lenient => Dialect::Lenient,
     };
-    let mut source = Source::open(file, arguments.side.unwrap_or(Side::Server))?;
-    let context = source.is_transcript();
-    let mut inspector: Box<dyn Inspector> = match arguments.protocol {
-        Protocol::Smtp => Box::new(smtp::Smtp::new(dialect, context)),
-        Protocol::Imap => Box::new(imap::Imap::new(dialect, context)),
-        Protocol::Pop3 => Box::new(pop3::Pop3::new(dialect, context, arguments.multiline)),
+    let missing = |what| io::Error::other(format!("{what} is needed: see --help"));
+    let mut source = Source::open(file, arguments.side)?.ok_or_else(|| missing("--side"))?;
+    let (both, is_log) = (source.has_both_sides(), source.is_log());
+    if arguments.protocol.is_none() && !is_log {
+        return Err(missing("--protocol"));
+    }
+    let inspector = |protocol: Option<Protocol>| -> Box<dyn Inspector> {
+        match protocol.or(arguments.protocol) {
+            Some(Protocol::Smtp) => Box::new(smtp::Smtp::new(dialect, both)),
+            Some(Protocol::Imap) => Box::new(imap::Imap::new(dialect, both)),
+            Some(Protocol::Pop3) => Box::new(pop3::Pop3::new(dialect, both, arguments.multiline)),
+            None => Box::new(unknown::Unknown),
+        }
     };
+    // Of a log, one for each conversation, from when it is known what is spoken.
+    let mut inspectors = BTreeMap::new();
     let mut report = Report::new(file, out, summary);
-    while let Some((side, ended)) = source.read_more()? {
+    while let Some(said) = source.read_more()? {
+        let (number, protocol) = said.of.map_or((0, None), |of| (of.connection, of.protocol));
+        let inspector = inspectors.entry((number, protocol)).or_insert_with(|| inspector(protocol));
         loop {
-            let (input, place) = source.input(side);
+            let (input, place) = source.input(said);
             let before = input.len();
-            let message = inspector.next(side, input, ended);
+            let message = inspector.next(said.side, input, said.ended);
             place.taken(before.saturating_sub(input.len()));
             let Some(message) = message else { break };
             let (offset, length) = place.message();
-            report.write(side, offset, length, message)?;
+            let message = if is_log { message.of_log() } else { message };
+            report.write(said, offset, length, message)?;
         }
     }
     Ok(())

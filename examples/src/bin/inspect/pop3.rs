@@ -211,10 +211,7 @@ impl Pop3 {
             if self.context || (decoded.is_ok() && !known) {
                 self.client_sasl = !self.context;
                 self.in_flight.push_back(InFlight::line(true));
-                return match decoded {
-                    Ok(_) => Finding::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
-                    Err(error) => Finding::malformed(b"<secret>", error),
-                };
+                return Finding::sasl(line);
             }
         }
         let in_flight = match &parsed {

@@ -7,11 +7,11 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
-use mailwire_core::{Deviation, ParseError, Parsed};
+use mailwire_core::{Deviation, ParseError, Parsed, sasl};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::Side;
+use crate::{Protocol, Side, masked, source::Said};
 
 /// One message, as far as it was understood.
 pub(crate) struct Finding {
@@ -40,6 +40,23 @@ impl Finding {
             raw: Some(text(bytes)),
             error: Some(error),
         }
+    }
+
+    /// A line of a client's SASL exchange, which is not shown.
+    pub(crate) fn sasl(line: &[u8]) -> Self {
+        match sasl::decode_step(line) {
+            Err(error) if !masked::is_hidden(line) => Self::malformed(b"<secret>", error),
+            _ => Self::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
+        }
+    }
+
+    /// The message of a log, in which some are not whole: that is no error of theirs.
+    pub(crate) fn of_log(mut self) -> Self {
+        let reason = self.raw.as_deref().and_then(masked::reason);
+        if let (Some(kind), Some(_)) = (reason, self.error) {
+            (self.kind, self.error) = (kind.to_owned(), None);
+        }
+        self
     }
 
     /// Either, of what a parser said about `bytes`. `kind` is asked of a value.
@@ -120,21 +137,25 @@ impl<'a, W: Write> Report<'a, W> {
         Self { file: file.display().to_string(), out, summary }
     }
 
-    pub(crate) fn write(&mut self, side: Side, offset: u64, length: u64, message: Finding) -> io::Result<()> {
+    pub(crate) fn write(&mut self, said: Said, offset: u64, length: u64, message: Finding) -> io::Result<()> {
         let Finding { kind, value, deviations, raw, error } = message;
         self.summary.count(length, &deviations, error.is_some());
         let raw = raw.map(Value::from).or_else(|| unparsed(&value));
-        let line = json!({
+        let mut line = json!({
             "file": self.file,
             "offset": offset,
             "length": length,
-            "side": if side == Side::Client { "client" } else { "server" },
+            "side": if said.side == Side::Client { "client" } else { "server" },
             "kind": kind,
             "value": value,
             "deviations": deviations,
             "raw": raw,
             "error": error,
         });
+        if let (Some(of), Some(fields)) = (said.of, line.as_object_mut()) {
+            fields.insert("connection".to_owned(), json!(of.connection));
+            fields.insert("protocol".to_owned(), json!(of.protocol.map(Protocol::name)));
+        }
         serde_json::to_writer(&mut *self.out, &line)?;
         self.out.write_all(b"\n")
     }

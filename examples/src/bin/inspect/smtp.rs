@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use mailwire_core::{
     Deviation, Dialect, Error, Line, LineFramer, ParseError, Parsed,
     dot::{LineEnds, Unstuffed, Unstuffer},
@@ -35,7 +35,15 @@ pub(crate) struct Smtp {
 enum Client {
     Commands,
     Sasl,
-    Body { unstuffer: Unstuffer, length: u64 },
+    Body {
+        unstuffer: Unstuffer,
+        length: u64,
+    },
+    /// A part of a message without dots: so long, with so many bytes to come.
+    Chunk {
+        length: u64,
+        left: u64,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,6 +124,9 @@ impl Smtp {
                 InFlight::Hello | InFlight::Else => self.client = Client::Commands,
             }
         }
+        if let Ok(Command::Bdat { size, .. }) = parsed.as_ref().map(|parsed| &parsed.value) {
+            self.client = Client::Chunk { length: *size, left: *size };
+        }
         Finding::of(&line.text, parsed, |command| command.name().to_owned())
     }
 
@@ -132,10 +143,20 @@ impl Smtp {
             self.client = Client::Commands;
             self.in_flight.push_back(InFlight::Sasl);
         }
-        match decoded {
-            Ok(_) => Finding::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
-            Err(error) => Finding::malformed(b"<secret>", error),
+        Finding::sasl(&line.text)
+    }
+
+    fn chunk(&mut self, input: &mut BytesMut, ended: bool) -> Option<Finding> {
+        let Client::Chunk { length, left } = &mut self.client else { return None };
+        let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+        input.advance(taken);
+        *left -= taken as u64;
+        if *left > 0 && !ended {
+            return None;
         }
+        let (length, complete) = (*length - *left, *left == 0);
+        self.client = Client::Commands;
+        Some(body_message(length, None, complete))
     }
 
     fn parse(&self, line: &Line) -> Result<Parsed<Command>, ParseError> {
@@ -204,6 +225,9 @@ impl Inspector for Smtp {
                 return None;
             }
             return self.body(input, ended);
+        }
+        if side == Side::Client && matches!(self.client, Client::Chunk { .. }) {
+            return self.chunk(input, ended);
         }
         let message = match side {
             Side::Server => self

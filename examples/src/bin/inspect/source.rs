@@ -1,7 +1,7 @@
 //! Where the bytes come from.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::Path,
@@ -9,19 +9,74 @@ use std::{
 
 use bytes::BytesMut;
 
-use crate::Side;
+use crate::{
+    Protocol, Side,
+    masked::{StandIn, stand_in},
+};
 
 /// A file, read a piece at a time, with the bytes of each side that wait for an inspector.
 pub(crate) struct Source {
     reader: BufReader<Box<dyn Read>>,
-    transcript: bool,
-    /// Whose bytes a raw file holds.
-    side: Side,
+    form: Form,
+    /// The conversations of a log, by their numbers; other files have one.
+    conversations: BTreeMap<u64, Conversation>,
+    /// Of which one the next lines are.
+    current: u64,
+    offset: u64,
+    left_out: Option<LeftOut>,
+    /// Who has to be told of the end.
+    ending: Option<Vec<Said>>,
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The bytes of one side.
+    Raw(Side),
+    /// The lines of both.
+    Transcript,
+    /// Transcripts of conversations that have numbers, with parts left out: a wire log.
+    Log,
+}
+
+/// Who has said what was read.
+#[derive(Clone, Copy)]
+pub(crate) struct Said {
+    pub(crate) side: Side,
+    /// There is nothing more of it.
+    pub(crate) ended: bool,
+    /// Where it was said, as far as the file tells.
+    pub(crate) of: Option<Of>,
+}
+
+/// A conversation of a log.
+#[derive(Clone, Copy)]
+pub(crate) struct Of {
+    pub(crate) connection: u64,
+    pub(crate) protocol: Option<Protocol>,
+}
+
+#[derive(Default)]
+struct Conversation {
+    protocol: Option<Protocol>,
     client: Stream,
     server: Stream,
-    offset: u64,
-    /// The sides that have to be told of the end.
-    ending: Option<Vec<Side>>,
+}
+
+impl Conversation {
+    const fn stream(&mut self, side: Side) -> &mut Stream {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+}
+
+/// Bytes that a log has left out, as far as they were not made up yet.
+struct LeftOut {
+    said: Said,
+    left: u64,
+    is_lines: bool,
 }
 
 #[derive(Default)]
@@ -63,63 +118,91 @@ impl Position {
 const PIECE: usize = 64 * 1024;
 
 impl Source {
-    /// Opens `path`. It is a transcript if it starts with `C: ` or `S: `.
-    pub(crate) fn open(path: &Path, side: Side) -> io::Result<Self> {
+    /// Opens `path`. It is a transcript if it starts with `C: ` or `S: `, and a log if it starts with a log's note; otherwise
+    /// it holds the bytes of `side`. `None` if that is needed.
+    pub(crate) fn open(path: &Path, side: Option<Side>) -> io::Result<Option<Self>> {
         let file: Box<dyn Read> =
             if path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
         let mut reader = BufReader::with_capacity(PIECE, file);
         let start = reader.fill_buf()?;
-        let transcript = start.starts_with(b"C: ") || start.starts_with(b"S: ");
-        let (client, server) = (Stream::default(), Stream::default());
-        Ok(Self { reader, transcript, side, client, server, offset: 0, ending: None })
+        let form = if start.starts_with(b"C: ") || start.starts_with(b"S: ") {
+            Form::Transcript
+        } else if start.starts_with(NOTE) {
+            Form::Log
+        } else {
+            let Some(side) = side else { return Ok(None) };
+            Form::Raw(side)
+        };
+        let conversations = BTreeMap::new();
+        Ok(Some(Self { reader, form, conversations, current: 0, offset: 0, left_out: None, ending: None }))
     }
 
     /// Whether both sides are in the file.
-    pub(crate) fn is_transcript(&self) -> bool {
-        self.transcript
+    pub(crate) fn has_both_sides(&self) -> bool {
+        !matches!(self.form, Form::Raw(_))
     }
 
-    /// The bytes of `side` that wait, and where they are from.
-    pub(crate) fn input(&mut self, side: Side) -> (&mut BytesMut, &mut Position) {
-        let stream = match side {
-            Side::Client => &mut self.client,
-            Side::Server => &mut self.server,
-        };
+    /// Whether it is a log: it says what is spoken, and has parts left out.
+    pub(crate) fn is_log(&self) -> bool {
+        self.form == Form::Log
+    }
+
+    /// The bytes that wait, of the side that has said this, and where they are from.
+    pub(crate) fn input(&mut self, said: Said) -> (&mut BytesMut, &mut Position) {
+        let number = said.of.map_or(0, |of| of.connection);
+        let stream = self.conversations.entry(number).or_default().stream(said.side);
         (&mut stream.input, &mut stream.place)
     }
 
-    /// Reads a piece. Returns the side that said it, and whether that side has ended; `None` when all
-    /// is read.
-    pub(crate) fn read_more(&mut self) -> io::Result<Option<(Side, bool)>> {
+    /// Reads a piece. Returns who said it; `None` when all is read.
+    pub(crate) fn read_more(&mut self) -> io::Result<Option<Said>> {
         if let Some(ending) = &mut self.ending {
-            return Ok(ending.pop().map(|side| (side, true)));
+            return Ok(ending.pop());
         }
-        let read = if self.transcript { self.read_line()? } else { self.read_piece()? };
+        if let Some(left_out) = self.left_out.take() {
+            return Ok(Some(self.make_up(left_out)));
+        }
+        let read = match self.form {
+            Form::Raw(side) => self.read_piece(side)?,
+            Form::Transcript | Form::Log => self.read_line()?,
+        };
         if read.is_none() {
-            self.ending =
-                Some(if self.transcript { vec![Side::Server, Side::Client] } else { vec![self.side] });
+            self.ending = Some(self.endings());
             return self.read_more();
         }
-        Ok(read.map(|side| (side, false)))
+        Ok(read)
     }
 
-    fn read_piece(&mut self) -> io::Result<Option<Side>> {
+    /// All sides that end with the file, the last one first.
+    fn endings(&self) -> Vec<Said> {
+        if let Form::Raw(side) = self.form {
+            return vec![Said { side, ended: true, of: None }];
+        }
+        let conversations = self.conversations.iter().rev();
+        let both = |(number, conversation): (&u64, &Conversation)| {
+            let of = self.is_log().then_some(Of { connection: *number, protocol: conversation.protocol });
+            [Side::Server, Side::Client].map(|side| Said { side, ended: true, of })
+        };
+        conversations.flat_map(both).collect()
+    }
+
+    fn read_piece(&mut self, side: Side) -> io::Result<Option<Said>> {
         let piece = self.reader.fill_buf()?;
         if piece.is_empty() {
             return Ok(None);
         }
-        let (length, side) = (piece.len(), self.side);
-        let stream = if side == Side::Client { &mut self.client } else { &mut self.server };
+        let length = piece.len();
+        let stream = self.conversations.entry(0).or_default().stream(side);
         stream.input.extend_from_slice(piece);
         if stream.place.pieces.is_empty() {
             stream.place.pieces.push_back((0, 0));
         }
         self.reader.consume(length);
-        Ok(Some(side))
+        Ok(Some(Said { side, ended: false, of: None }))
     }
 
     /// A line of a transcript; its line end stands for CR LF. Lines that are neither side's are notes.
-    fn read_line(&mut self) -> io::Result<Option<Side>> {
+    fn read_line(&mut self) -> io::Result<Option<Said>> {
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -134,16 +217,68 @@ impl Source {
             let (side, text) = match text {
                 [b'C', b':', text @ ..] => (Side::Client, text),
                 [b'S', b':', text @ ..] => (Side::Server, text),
-                _ => continue,
+                note => {
+                    if let (Form::Log, Some(of)) = (self.form, note_of(note)) {
+                        self.current = of.connection;
+                        self.conversations.entry(of.connection).or_default().protocol = of.protocol;
+                    }
+                    continue;
+                }
             };
             let indent = usize::from(text.starts_with(b" "));
             let text = text.get(indent..).unwrap_or_default();
-            let (input, place) = self.input(side);
-            let stream_offset = place.taken + input.len() as u64;
-            place.pieces.push_back((stream_offset, start + 2 + indent as u64));
-            input.extend_from_slice(text);
-            input.extend_from_slice(b"\r\n");
-            return Ok(Some(side));
+            return Ok(Some(self.line(side, text, start + 2 + indent as u64)));
         }
     }
+
+    /// Takes a line that stands at `place` in the file.
+    fn line(&mut self, side: Side, text: &[u8], place: u64) -> Said {
+        let is_log = self.is_log();
+        let conversation = self.conversations.entry(self.current).or_default();
+        let protocol = conversation.protocol;
+        let of = is_log.then_some(Of { connection: self.current, protocol });
+        let said = Said { side, ended: false, of };
+        let stream = conversation.stream(side);
+        let stream_offset = stream.place.taken + stream.input.len() as u64;
+        stream.place.pieces.push_back((stream_offset, place));
+        let text = match is_log.then(|| stand_in(protocol, side, text)) {
+            Some(StandIn::Bytes { count, is_lines }) => {
+                return self.make_up(LeftOut { said, left: count, is_lines });
+            }
+            Some(StandIn::Line(text)) => text,
+            None => text.into(),
+        };
+        stream.input.extend_from_slice(&text);
+        stream.input.extend_from_slice(b"\r\n");
+        said
+    }
+
+    /// Makes up a piece of what a log has left out.
+    fn make_up(&mut self, mut left_out: LeftOut) -> Said {
+        let piece = usize::try_from(left_out.left).unwrap_or(PIECE).min(PIECE);
+        left_out.left -= piece as u64;
+        let said = left_out.said;
+        let (input, _) = self.input(said);
+        input.resize(input.len() + piece, b'x');
+        if left_out.left > 0 {
+            self.left_out = Some(left_out);
+        } else if left_out.is_lines {
+            let end = input.len() - piece.min(2);
+            input.truncate(end);
+            // A message is empty, or ends as lines do.
+            input.extend_from_slice(b"\r\n".get(2 - piece.min(2)..).unwrap_or_default());
+        }
+        said
+    }
+}
+
+/// How a log begins.
+const NOTE: &[u8] = b"# connection ";
+
+/// The note before lines of a conversation: `# connection NUMBER PROTOCOL SECONDS`.
+fn note_of(line: &[u8]) -> Option<Of> {
+    let mut words = std::str::from_utf8(line.strip_prefix(NOTE)?).ok()?.split(' ');
+    let connection = words.next()?.parse().ok()?;
+    let protocol = words.next().and_then(Protocol::named);
+    Some(Of { connection, protocol })
 }

@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::Parser;
 use mailwire_core::Dialect;
 use mailwire_examples::{
-    Usage, program, say,
+    Usage, WireArguments, program, say,
     server::{Listen, Opened, asked_to_end, renew},
 };
 use mailwire_store::{
@@ -143,6 +143,8 @@ struct Arguments {
     /// password is enough. With CRAM-MD5, passwords are stored as they are
     #[arg(long = "mechanism", value_name = "NAME")]
     mechanisms: Vec<Mechanism>,
+    #[command(flatten)]
+    wire: WireArguments,
 }
 
 impl Arguments {
@@ -279,6 +281,9 @@ fn config(arguments: &Arguments) -> Result<Config> {
         .with_faults(arguments.faults.iter().cloned());
     if let Some(odds) = arguments.chance {
         config = config.with_faults(Fault::weather(odds, Duration::from_millis(100)));
+    }
+    if let Some(write) = arguments.wire.open()? {
+        config = config.with_wire_log(write);
     }
     for user in &arguments.users {
         let given = || Usage("--user: given as NAME=PASSWORD".into());

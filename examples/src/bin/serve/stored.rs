@@ -10,8 +10,8 @@ use mailwire_store::{
     testing::Config,
 };
 use mailwire_transport::{
-    Protocol, imap, pop3,
-    server::{Listener, ServerLimits},
+    Protocol, WireLog, imap, pop3,
+    server::{Listener, Server, ServerLimits, ServerProtocol},
     smtp,
 };
 use tokio::task::JoinSet;
@@ -72,15 +72,16 @@ pub(crate) async fn serve(
         }
         let (store, stop) = (store.clone(), stop.clone());
         let (dialect, limits) = (config.dialect, limits.clone());
+        let log = config.wire_log.clone();
         match protocol {
             Protocol::Imap => {
                 let server = imap::Server::new(ImapService::new(store));
-                let server = server.configure(|it| it.dialect = dialect).with_server_limits(limits);
+                let server = ready(server.configure(|it| it.dialect = dialect), limits, log);
                 running.spawn(async move { server.serve(listener, stop).await });
             }
             Protocol::Pop3 => {
                 let server = pop3::Server::new(Pop3Service::new(store));
-                let server = server.configure(|it| it.dialect = dialect).with_server_limits(limits);
+                let server = ready(server.configure(|it| it.dialect = dialect), limits, log);
                 running.spawn(async move { server.serve(listener, stop).await });
             }
             _ => {
@@ -90,7 +91,7 @@ pub(crate) async fn serve(
                     Protocol::Lmtp => server.lmtp(),
                     _ => server,
                 };
-                let server = server.configure(|it| it.dialect = dialect).with_server_limits(limits);
+                let server = ready(server.configure(|it| it.dialect = dialect), limits, log);
                 running.spawn(async move { server.serve(listener, stop).await });
             }
         }
@@ -102,4 +103,17 @@ pub(crate) async fn serve(
         ended??;
     }
     Ok(())
+}
+
+/// A server with what all of them have.
+fn ready<P: ServerProtocol<S>, S: Send + Sync + 'static>(
+    server: Server<P, S>,
+    limits: ServerLimits,
+    log: Option<WireLog>,
+) -> Server<P, S> {
+    let server = server.with_server_limits(limits);
+    match log {
+        Some(log) => server.with_wire_log(move |line| log.show(line)),
+        None => server,
+    }
 }
