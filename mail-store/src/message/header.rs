@@ -71,8 +71,18 @@ impl FieldNames {
     /// Tells whether a name is one of these.
     #[must_use]
     pub fn contains(&self, name: &[u8]) -> bool {
+        self.compare(name).0
+    }
+
+    /// Whether a name is one of these, and with how many of them it was compared.
+    fn compare(&self, name: &[u8]) -> (bool, usize) {
         let lower = || name.iter().map(u8::to_ascii_lowercase);
-        self.0.binary_search_by(|known| known.iter().copied().cmp(lower())).is_ok()
+        let mut compared = 0;
+        let found = self.0.binary_search_by(|known| {
+            compared += 1;
+            known.iter().copied().cmp(lower())
+        });
+        (found.is_ok(), compared)
     }
 }
 
@@ -164,6 +174,20 @@ mod tests {
         assert_eq!(fields.len(), 4);
         for (field, expected) in fields.iter().zip(expected) {
             assert_eq!((&field.0[..], &field.1[..]), expected);
+        }
+    }
+
+    /// A field costs no comparison with each name that is asked for.
+    #[test]
+    fn many_names_cost_their_logarithm() {
+        let all: Vec<_> = (0..5_000).map(|number| format!("X-Name-{number}")).collect();
+        for count in [0, 1, 100, 5_000] {
+            let names = FieldNames::new(&all[..count]);
+            let most = usize::try_from(count.max(1).ilog2()).unwrap() + 2;
+            for (name, is_one) in [("x-name-0", count > 0), ("X-NAME-4999", count == 5_000), ("To", false)] {
+                let (found, compared) = names.compare(name.as_bytes());
+                assert!(found == is_one && compared <= most, "{name} of {count}: {compared} > {most}");
+            }
         }
     }
 
