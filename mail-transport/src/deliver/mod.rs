@@ -329,6 +329,15 @@ setters!(Options {
     with_hosts(hosts: usize),
 });
 
+/// The hosts that take a domain's mail, the preferred ones first, as far as there are any and they can be found out.
+#[cfg(feature = "doctor")]
+pub(crate) async fn hosts_of(resolver: &impl Resolver, domain: &str) -> Vec<String> {
+    match route::find(resolver, domain.to_owned(), &[]).await {
+        Ok(route) => route.names_of_hosts(),
+        Err(_) => Vec::new(),
+    }
+}
+
 /// The recipients of some of an envelope's numbers.
 fn recipients<'a>(envelope: &'a Envelope, indexes: &'a [usize]) -> impl Iterator<Item = &'a Rcpt> {
     indexes.iter().filter_map(|&index| envelope.recipients().get(index))

@@ -43,6 +43,12 @@ impl Route {
         std::iter::once(self.domain.clone()).chain(self.alias_of.clone())
     }
 
+    /// The hosts by their preferences, and equal ones by their names.
+    #[cfg(feature = "doctor")]
+    pub(super) fn names_of_hosts(self) -> Vec<String> {
+        self.hosts.into_iter().map(|(_, host)| host).collect()
+    }
+
     /// The hosts in the order in which they are tried: equal ones by chance.
     pub(super) fn hosts(&self) -> Vec<&str> {
         let mut hosts: Vec<_> =

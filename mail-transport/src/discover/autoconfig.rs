@@ -1,7 +1,7 @@
 //! Mozilla's autoconfig documents.
 
 use super::{Address, Authentication, DocumentError, Found, OAuth, SERVERS, Settings, named, xml::Element};
-use crate::{InvalidValue, Protocol, Security, dns::host_name, http::Url};
+use crate::{Protocol, Security, dns::host_name, http::Url};
 
 /// Reads a [document of autoconfig](https://datatracker.ietf.org/doc/draft-ietf-mailmaint-autoconfig/), versions 1.1 and 1.2, for
 /// an address: its servers of IMAP, POP3 and SMTP with TLS, the preferred one first. `found` says where it comes from: from the
@@ -30,7 +30,7 @@ pub fn read_autoconfig(
     address: &str,
     found: &Found,
 ) -> Result<Vec<Settings>, DocumentError> {
-    let address = Address::parse(address).map_err(|error: InvalidValue| DocumentError::new(error))?;
+    let address = Address::parse(address)?;
     read(document, &address, found)
 }
 

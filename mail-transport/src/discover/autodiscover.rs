@@ -2,7 +2,7 @@
 //! ([MS-OXDSCLI](https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxdscli)).
 
 use super::{Address, DocumentError, Found, SERVERS, Settings, named, xml::Element};
-use crate::{InvalidValue, Protocol, Security, dns::host_name, http::Url};
+use crate::{Protocol, Security, dns::host_name, http::Url};
 
 /// The media type of a request.
 pub(super) const MEDIA_TYPE: &str = "text/xml; charset=utf-8";
@@ -37,7 +37,7 @@ pub fn read_autodiscover(
     address: &str,
     found: &Found,
 ) -> Result<Vec<Settings>, DocumentError> {
-    let address = Address::parse(address).map_err(|error: InvalidValue| DocumentError::new(error))?;
+    let address = Address::parse(address)?;
     match read(document, &address, found)? {
         Answer::Settings(settings) => Ok(settings),
         Answer::Elsewhere(url) => Err(DocumentError::new(format_args!("{url} tells"))),

@@ -501,3 +501,10 @@ impl DocumentError {
         Self(reason.to_string())
     }
 }
+
+/// Nothing was read for an address that is none.
+impl From<InvalidValue> for DocumentError {
+    fn from(error: InvalidValue) -> Self {
+        Self::new(error)
+    }
+}

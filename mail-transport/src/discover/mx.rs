@@ -1,7 +1,7 @@
 //! The host that takes a domain's mail, which often is the provider's.
 
 use super::{Address, Gathered, SERVERS, Source, Trust, srv::trust};
-use crate::dns::{RecordType, Resolver, host_name};
+use crate::dns::{RecordType, Resolver, host_name, is_within};
 
 /// The host that is preferred to take a domain's mail.
 #[derive(Debug, Clone)]
@@ -14,21 +14,15 @@ pub(super) struct MailHost {
 impl MailHost {
     /// The domains that may tell more: [draft-ietf-mailmaint-autoconfig](https://datatracker.ietf.org/doc/draft-ietf-mailmaint-autoconfig/), "MX".
     ///
-    /// Where registries begin is in a list that grows (`co.uk`), which is not here: the second domain is asked only below
-    /// domains of three letters and more, so that no registry is handed an address.
+    /// That of the host and the one that somebody has registered, by the list of [public suffixes](https://publicsuffix.org), so that
+    /// no registry is handed an address.
     pub(super) fn domains(&self) -> Vec<String> {
-        let labels: Vec<&str> = self.host.split('.').collect();
-        let last =
-            |count: usize| labels.get(labels.len().saturating_sub(count)..).map(|labels| labels.join("."));
-        let full = labels.len().saturating_sub(1);
-        let mut domains = Vec::new();
-        if full >= 2 {
-            domains.extend(last(full));
-        }
-        if full > 2 && labels.last().is_some_and(|label| label.len() > 2) {
-            domains.extend(last(2));
-        }
-        domains
+        let registered = psl::domain_str(&self.host);
+        let above = self.host.split_once('.').map(|(_, above)| above);
+        let above = above.filter(|above| registered.is_some_and(|registered| is_within(above, registered)));
+        let registered =
+            registered.filter(|registered| above != Some(*registered) && *registered != self.host);
+        above.into_iter().chain(registered).map(str::to_owned).collect()
     }
 }
 
@@ -66,8 +60,15 @@ mod tests {
             ("mx.premium.europe.example.com", &["premium.europe.example.com", "example.com"][..]),
             ("mx.example.com", &["example.com"]),
             ("mx.example.co.uk", &["example.co.uk"]),
-            ("mx.a.example.co.uk", &["a.example.co.uk"]),
+            ("mx.a.example.co.uk", &["a.example.co.uk", "example.co.uk"]),
+            ("mx.a.example.de", &["a.example.de", "example.de"]),
             ("example.com", &[]),
+            ("example.co.uk", &[]),
+            ("mx.co.uk", &[]),
+            ("co.uk", &[]),
+            ("localhost", &[]),
+            // What each customer has a part of.
+            ("mx.anna.github.io", &["anna.github.io"]),
         ] {
             let host = MailHost { host: host.to_owned(), trust: Trust::Plain };
             assert_eq!(host.domains(), domains, "{}", host.host);

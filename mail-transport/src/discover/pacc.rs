@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Address, Authentication, DocumentError, Found, OAuth, SERVERS, Settings, named};
-use crate::{Account, Address as NetworkAddress, InvalidValue, Protocol, Security, dns::host_name};
+use crate::{Account, Address as NetworkAddress, Protocol, Security, dns::host_name};
 
 /// Reads a document of PACC for an address: its servers of IMAP, POP3 and SMTP, which always have TLS from the first byte.
 /// `found` says where it comes from.
@@ -12,7 +12,7 @@ use crate::{Account, Address as NetworkAddress, InvalidValue, Protocol, Security
 ///
 /// It is not such a document, or has no server that can be used.
 pub fn read_pacc(document: &[u8], address: &str, found: &Found) -> Result<Vec<Settings>, DocumentError> {
-    let address = Address::parse(address).map_err(|error: InvalidValue| DocumentError::new(error))?;
+    let address = Address::parse(address)?;
     read(document, &address, found)
 }
 

@@ -30,7 +30,6 @@ pub mod checks;
 mod discovery;
 mod finding;
 mod handshake;
-mod hosts;
 mod legacy;
 mod login;
 mod ocsp;
@@ -56,13 +55,16 @@ pub use self::{
     options::{Options, Server},
 };
 use crate::{
-    Endpoint, InvalidValue, Protocol,
+    Endpoint, InvalidValue, Protocol, deliver,
     discover::domain_of,
     dns::{DnsError, DnsResolver, Resolver},
     http::{Http, HttpsClient},
     side_by_side::boxed,
     tls::ClientTls,
 };
+
+/// How many of the hosts that take a domain's mail are examined.
+const HOSTS: usize = 5;
 
 /// Examines addresses.
 #[derive(Clone)]
@@ -191,7 +193,8 @@ impl<R: Resolver, H: Http> Doctor<R, H> {
         report.servers = boxed(self.servers(&subject, &mut report.findings)).await?;
         self.step("looking for the hosts that take the domain's mail");
         // Why there is none is told where the records are.
-        report.hosts = hosts::of_domain(&self.resolver, &subject.domain).await.unwrap_or_default();
+        report.hosts = deliver::hosts_of(&self.resolver, &subject.domain).await;
+        report.hosts.truncate(HOSTS);
         let ports = self.ports(&report.servers, &report.hosts);
         let (mut of_records, mut of_ports) = (Vec::new(), Vec::new());
         // In boxes, so that the compiler sees that all of it can be sent to another thread.

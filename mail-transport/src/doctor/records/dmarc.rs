@@ -26,6 +26,9 @@ pub struct Dmarc {
     pub subdomains: Option<DmarcPolicy>,
     /// To how many per cent of it that is done: 0 to 100.
     pub percent: u8,
+    /// Whether the domain says that it is a public suffix, below which others have their domains (`psd`, [RFC
+    /// 9989](https://www.rfc-editor.org/rfc/rfc9989)); `None` where it leaves that open.
+    pub public_suffix: Option<bool>,
     /// Where reports of all mail go: URIs without their limits of size.
     pub aggregate: Vec<String>,
     /// Where reports of single messages go.
@@ -69,6 +72,7 @@ impl Dmarc {
             policy: DmarcPolicy::None,
             subdomains: None,
             percent: 100,
+            public_suffix: None,
             aggregate: Vec::new(),
             failure: Vec::new(),
             ignored: Vec::new(),
@@ -87,6 +91,7 @@ impl Dmarc {
         for tag in tags.iter().skip(2) {
             match tag.name {
                 "sp" => read.subdomains = Some(tag.read(policy())?),
+                "psd" => take(tag, suffix(), &mut read.public_suffix, &mut read.ignored),
                 "pct" => take(tag, percent(), &mut read.percent, &mut read.ignored),
                 "rua" => take(tag, uris(), &mut read.aggregate, &mut read.ignored),
                 "ruf" => take(tag, uris(), &mut read.failure, &mut read.ignored),
@@ -142,6 +147,16 @@ fn policy<'a>() -> impl Grammar<'a, DmarcPolicy> {
 fn percent<'a>() -> impl Grammar<'a, u8> {
     let number = verify(nom::character::complete::u8, |percent| *percent <= 100);
     expected("expected a number up to 100", number)
+}
+
+/// `y`, `n`, or `u` for what is not known.
+fn suffix<'a>() -> impl Grammar<'a, Option<bool>> {
+    let words = alt((
+        value(Some(true), tag_no_case(&b"y"[..])),
+        value(Some(false), tag_no_case(&b"n"[..])),
+        value(None, tag_no_case(&b"u"[..])),
+    ));
+    expected("expected y, n or u", words)
 }
 
 /// ```text
@@ -250,6 +265,12 @@ mod tests {
         assert_eq!((dmarc.percent, &dmarc.ignored[..]), (50, &[][..]));
         assert_eq!(dmarc.aggregate, ["mailto:a@b.example", "https://c.example/d"]);
         assert_eq!(dmarc.failure, ["mailto:e@f"]);
+        let suffix = |value| {
+            let dmarc = Dmarc::parse(format!("v=DMARC1; p=none; psd={value}").as_bytes()).unwrap();
+            (dmarc.public_suffix, dmarc.ignored.len())
+        };
+        assert_eq!([suffix("Y"), suffix("n"), suffix("u")], [(Some(true), 0), (Some(false), 0), (None, 0)]);
+        assert_eq!((dmarc.public_suffix, suffix("x")), (None, (None, 1)));
         assert_eq!(mail_domain("mailto:a@b.example?subject=x@y"), Some("b.example"));
         assert_eq!(mail_domain("https://a@b.example"), None);
     }

@@ -4,7 +4,7 @@ use mailwire_core::ParseError;
 
 use super::{Findings, failed, texts, wrong};
 use crate::{
-    dns::{DnsError, Resolver, host_name, is_within},
+    dns::{DnsError, Resolver, host_name},
     doctor::{
         Finding,
         checks::records::{
@@ -15,8 +15,9 @@ use crate::{
     },
 };
 
-/// How many domains above one are asked, as RFC 9989 has it.
-const PARENTS: usize = 8;
+/// How many names a walk asks at most, and how many labels the second of them has at most.
+const ASKED: usize = 8;
+const LABELS: usize = 7;
 
 /// How many places of reports are looked at.
 const PLACES: usize = 8;
@@ -79,32 +80,75 @@ pub(super) async fn examine(resolver: &impl Resolver, domain: &str, findings: &m
     });
 }
 
-/// The texts at the first of the domain and those above it where there are any.
+/// The texts where the policy of a domain is: its own, or that of its organization, or that of the registry above it.
 async fn policies(
     resolver: &impl Resolver,
     domain: &str,
 ) -> Result<Option<(String, Vec<Vec<u8>>)>, DnsError> {
-    let mut owner = domain;
-    for _ in 0..PARENTS {
-        let found = texts(resolver, &format!("_dmarc.{owner}")).await?;
-        let is_policy = |text: &Vec<u8>| Dmarc::is_one(text);
-        // Above the domain something else can stand there.
-        if !found.is_empty() && (owner == domain || found.iter().any(is_policy)) {
-            return Ok(Some((owner.to_owned(), found)));
-        }
-        match owner.split_once('.') {
-            Some((_, above)) if above.contains('.') => owner = above,
-            _ => break,
-        }
+    let own = texts(resolver, &format!("_dmarc.{domain}")).await?;
+    if !own.is_empty() {
+        return Ok(Some((domain.to_owned(), own)));
     }
-    Ok(None)
+    let Walk { organization, mut found } = walk(resolver, domain).await?;
+    let at = found.iter().position(|(owner, _)| *owner == organization);
+    Ok(at.map(|at| found.swap_remove(at)).or_else(|| found.pop()))
 }
 
-/// Whether those who are to get reports want them: RFC 7489 section 7.1.
+/// What a walk up from a domain has found.
+struct Walk {
+    /// The domain that its organization has registered, as far as records tell.
+    organization: String,
+    /// Who has a policy, the lowest first, with its text.
+    found: Vec<(String, Vec<Vec<u8>>)>,
+}
+
+/// Walks up from a domain: the DNS Tree Walk of DMARC ([RFC 9989](https://www.rfc-editor.org/rfc/rfc9989)). It asks DNS which part of
+/// a domain is its organization's, and so needs no list of public suffixes, which would be out of date some day.
+///
+/// The highest domain with a record is the organization's, unless a record says `psd=n`: then it is that one; or `psd=y`: then it
+/// is the domain below that one.
+async fn walk(resolver: &impl Resolver, domain: &str) -> Result<Walk, DnsError> {
+    let mut walk = Walk { organization: domain.to_owned(), found: Vec::new() };
+    let mut below = domain;
+    for name in upward(domain) {
+        let mut records = texts(resolver, &format!("_dmarc.{name}")).await?;
+        records.retain(|text| Dmarc::is_one(text));
+        // Of several none counts.
+        if let [record] = records.as_slice() {
+            let is_suffix = Dmarc::parse(record).ok().and_then(|dmarc| dmarc.public_suffix);
+            walk.organization = if is_suffix == Some(true) { below } else { name }.to_owned();
+            walk.found.push((name.to_owned(), records));
+            if is_suffix.is_some() {
+                break;
+            }
+        }
+        below = name;
+    }
+    Ok(walk)
+}
+
+/// A domain and those above it.
+fn upward(domain: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(domain), |name| above(name)).take(ASKED)
+}
+
+/// The domain above another one. Of a name with many labels those are left out where hardly anybody has a record.
+fn above(name: &str) -> Option<&str> {
+    let cut = name.split('.').count().saturating_sub(LABELS).max(1);
+    name.splitn(cut.saturating_add(1), '.').nth(cut)
+}
+
+/// Whether those of other organizations who are to get reports want them: RFC 7489 section 7.1.
 async fn reports(resolver: &impl Resolver, owner: &str, dmarc: &Dmarc, findings: &mut Findings) {
+    let organization = match walk(resolver, owner).await {
+        Ok(walk) => walk.organization,
+        Err(error) => return findings.push(failed(owner, "its organization", &error)),
+    };
     for place in dmarc.aggregate.iter().chain(&dmarc.failure).take(PLACES) {
         let Some(host) = mail_domain(place).and_then(host_name) else { continue };
-        if is_of_one(&host, owner) {
+        if host == organization
+            || walk(resolver, &host).await.is_ok_and(|walk| walk.organization == organization)
+        {
             continue;
         }
         match texts(resolver, &format!("{owner}._report._dmarc.{host}")).await {
@@ -118,10 +162,56 @@ async fn reports(resolver: &impl Resolver, owner: &str, dmarc: &Dmarc, findings:
     }
 }
 
-/// Whether two domains are surely of one owner, or could be: who is below which registry is not known here.
-fn is_of_one(one: &str, other: &str) -> bool {
-    let common = |(one, other): &(&str, &str)| one == other;
-    is_within(one, other)
-        || is_within(other, one)
-        || one.rsplit('.').zip(other.rsplit('.')).take_while(common).count() >= 2
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::dns::{Answer, Record, RecordType};
+
+    #[test]
+    fn names_above() {
+        let upward = |domain| upward(domain).collect::<Vec<_>>();
+        assert_eq!(upward("mail.example.org"), ["mail.example.org", "example.org", "org"]);
+        let deep = upward("a.b.c.d.e.f.g.h.i.example.org");
+        assert_eq!(deep[..2], ["a.b.c.d.e.f.g.h.i.example.org", "e.f.g.h.i.example.org"]);
+        assert_eq!(deep.last(), Some(&"org"));
+        assert_eq!(super::upward(&"a.".repeat(120)).count(), ASKED);
+    }
+
+    /// Policies by the names that have them.
+    struct Zone(HashMap<&'static str, &'static str>);
+
+    impl Resolver for Zone {
+        async fn lookup(&self, name: &str, _: RecordType) -> Result<Answer, DnsError> {
+            let text = name.strip_prefix("_dmarc.").and_then(|name| self.0.get(name));
+            Ok(Answer::new(text.map(|&text| Record::Txt(text.into())).into_iter().collect()))
+        }
+    }
+
+    #[tokio::test]
+    async fn whose_a_domain_is() {
+        const PLAIN: &str = "v=DMARC1; p=none";
+        const SUFFIX: &str = "v=DMARC1; p=reject; psd=y";
+        const OWN: &str = "v=DMARC1; p=none; psd=n";
+        for (records, organization, policy) in [
+            (&[][..], "a.b.example.org", None),
+            (&[("example.org", PLAIN)], "example.org", Some("example.org")),
+            // The highest one counts, and that of the domain itself is its policy all the same.
+            (&[("b.example.org", PLAIN), ("example.org", PLAIN)], "example.org", Some("example.org")),
+            (&[("a.b.example.org", PLAIN), ("example.org", PLAIN)], "example.org", Some("a.b.example.org")),
+            // A registry, and whoever says that it is not below one.
+            (&[("example.org", PLAIN), ("org", SUFFIX)], "example.org", Some("example.org")),
+            (&[("org", SUFFIX)], "example.org", Some("org")),
+            (&[("b.example.org", SUFFIX), ("example.org", PLAIN)], "a.b.example.org", Some("b.example.org")),
+            (&[("b.example.org", OWN), ("example.org", PLAIN)], "b.example.org", Some("b.example.org")),
+            (&[("a.b.example.org", SUFFIX)], "a.b.example.org", Some("a.b.example.org")),
+        ] {
+            let zone = Zone(records.iter().copied().collect());
+            let domain = "a.b.example.org";
+            assert_eq!(walk(&zone, domain).await.unwrap().organization, organization, "{records:?}");
+            let found = policies(&zone, domain).await.unwrap().map(|(owner, _)| owner);
+            assert_eq!(found.as_deref(), policy, "{records:?}");
+        }
+    }
 }
