@@ -133,7 +133,8 @@ impl Case<'_> {
         let left = end.duration_since(self.now).ok()?;
         let days = left.as_secs() / 86_400;
         (days < u64::from(self.soon)).then(|| {
-            let what = format!("The certificate is valid for {days} more days only, until {}.", day(end));
+            let days = if days == 1 { "1 more day".to_owned() } else { format!("{days} more days") };
+            let what = format!("The certificate is valid for {days} only, until {}.", day(end));
             self.finding(
                 &CERTIFICATE_EXPIRES_SOON,
                 what,

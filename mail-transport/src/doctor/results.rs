@@ -1,6 +1,8 @@
 //! What headers and reports say of a message, as far as it is told: fields, Authentication-Results ([RFC
 //! 8601](https://www.rfc-editor.org/rfc/rfc8601)), why a message came back ([RFC 3464](https://www.rfc-editor.org/rfc/rfc3464)).
 
+use memchr::memmem;
+
 /// The values of the fields of this name, unfolded, the topmost first.
 pub(super) fn field<'a>(header: &'a [u8], name: &'a str) -> impl Iterator<Item = String> + 'a {
     let mut lines =
@@ -32,6 +34,24 @@ fn split_name(line: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The Received fields, the newest first, at most ten.
 pub(super) fn received(header: &[u8]) -> Vec<String> {
     field(header, "Received").take(10).collect()
+}
+
+/// Whether a header can be that of a report of delivery: by its type ([RFC 6522](https://www.rfc-editor.org/rfc/rfc6522)), or, for
+/// those from before it, by its sender ([RFC 5321 section 4.5.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.5)).
+pub(super) fn may_be_report(header: &[u8]) -> bool {
+    let has = |name, word: &str| {
+        field(header, name).next().is_some_and(|value| value.to_ascii_lowercase().contains(word))
+    };
+    has("Content-Type", "multipart/report")
+        || has("Return-Path", "<>")
+        || has("From", "<>")
+        || has("From", "mailer-daemon")
+}
+
+/// Whether a message is a report about the message with this ID: it quotes that, and does not only answer it.
+pub(super) fn is_report_of(message: &[u8], id: &str) -> bool {
+    let body = memmem::find(message, b"\r\n\r\n").and_then(|end| message.get(end..));
+    may_be_report(message) && body.is_some_and(|body| memmem::find(body, id.as_bytes()).is_some())
 }
 
 /// The methods of an Authentication-Results field whose result is bad: `spf=softfail`.
@@ -103,6 +123,24 @@ mod tests {
         let results = field(HEADER, "Authentication-Results").next().unwrap();
         assert_eq!(failed(&results), ["spf=softfail", "dmarc=fail"]);
         assert!(failed("mx.example; none").is_empty() && failed("spf=fail").is_empty());
+    }
+
+    #[test]
+    fn what_is_a_report() {
+        for header in [
+            &b"Content-Type: Multipart/Report; boundary=b\r\n\r\n"[..],
+            b"Return-Path: <>\r\n\r\n",
+            b"From: Mail Delivery <MAILER-DAEMON@mx.example>\r\n\r\n",
+        ] {
+            assert!(may_be_report(header));
+        }
+        assert!(!may_be_report(HEADER) && !may_be_report(b"Subject: multipart/report\r\n\r\n"));
+        // An answer names it too, in its header.
+        assert!(is_report_of(b"From: <>\r\n\r\nMessage-ID: <x@y>\r\n", "x@y"));
+        assert!(!is_report_of(b"From: <>\r\nIn-Reply-To: <x@y>\r\n\r\nI am away\r\n", "x@y"));
+        assert!(
+            !is_report_of(b"From: a@b\r\n\r\nMessage-ID: <x@y>\r\n", "x@y") && !is_report_of(b"x@y", "x@y")
+        );
     }
 
     #[test]

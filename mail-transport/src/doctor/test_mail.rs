@@ -30,6 +30,9 @@ const READ: usize = 256 * 1024;
 /// How many of the newest messages are looked at by POP3.
 const NEWEST: usize = 30;
 
+/// How many of the newest messages that name it are looked at by IMAP.
+const REPORTS: usize = 4;
+
 /// How long is waited before asking again, where the server does not tell by itself.
 const PAUSE: Duration = Duration::from_secs(3);
 
@@ -253,14 +256,18 @@ async fn look_by_imap(test: &Test, client: &mut imap::Client, begun: Instant) ->
         };
         return Ok(Some(Seen::Arrived(header, begun.elapsed())));
     }
-    let keys = [SearchKey::Body(named(&test.id)?)];
-    if let Some(uid) = client.uid_search(keys).await?.iter().next() {
+    // Not BODY: what a report quotes is a header again, into which some servers look for TEXT only.
+    let keys = [SearchKey::Text(named(&test.id)?)];
+    let found: Vec<_> = client.uid_search(keys).await?.iter().collect();
+    for uid in found.into_iter().rev().take(REPORTS) {
         let body = client.fetch_item(uid, peek(imap::proto::types::Section::WHOLE)).await?;
-        let report = match body {
+        let message = match body {
             Some(body) => body.bytes(READ).await.unwrap_or_default().to_vec(),
             None => Vec::new(),
         };
-        return Ok(Some(Seen::Returned(report)));
+        if results::is_report_of(&message, &test.id) {
+            return Ok(Some(Seen::Returned(message)));
+        }
     }
     Ok(None)
 }
@@ -297,20 +304,29 @@ async fn by_pop3(
     }
 }
 
+/// Whether the message, or a report of it, is among the newest.
 async fn look_by_pop3(test: &Test, client: &mut pop3::Client, begun: Instant) -> Result<Option<Seen>> {
-    let mut numbers: Vec<u32> = client.list().await?.iter().map(|one| one.number.get()).collect();
-    numbers.sort_unstable();
-    for number in numbers.into_iter().rev().take(NEWEST) {
+    let mut listed = client.list().await?;
+    listed.sort_unstable_by_key(|one| one.number);
+    for one in listed.into_iter().rev().take(NEWEST) {
+        let number = one.number.get();
+        // Neither the message nor a report of it is large.
+        let is_small = one.octets.is_none_or(|octets| octets <= READ as u64);
         let header = match client.top(number, 0).await {
             Ok(body) => body.bytes(READ).await?,
-            // TOP is not there everywhere: the message is small, if it is the one.
-            Err(error) if error.refused().is_some() => client.retr(number).await?.bytes(READ).await?,
-            Err(error) => return Err(error),
+            Err(error) if error.refused().is_none() => return Err(error),
+            // TOP is not there everywhere.
+            Err(_) if is_small => client.retr(number).await?.bytes(READ).await?,
+            Err(_) => continue,
         };
-        let is_it =
-            results::field(&header, "Message-ID").next().is_some_and(|value| value.contains(&test.id));
-        if is_it {
+        if results::field(&header, "Message-ID").next().is_some_and(|value| value.contains(&test.id)) {
             return Ok(Some(Seen::Arrived(header.to_vec(), begun.elapsed())));
+        }
+        if is_small && results::may_be_report(&header) {
+            let report = client.retr(number).await?.bytes(READ).await?;
+            if results::is_report_of(&report, &test.id) {
+                return Ok(Some(Seen::Returned(report.to_vec())));
+            }
         }
     }
     Ok(None)

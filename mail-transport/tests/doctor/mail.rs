@@ -80,26 +80,31 @@ async fn late_lost_and_returned() {
     .await;
     net.options.patience = Duration::from_secs(1);
     assert_eq!(net.told(Severity::Warning).await, ["test-missing"]);
+}
 
-    // A report comes in its place.
-    let mut net = with_test().await;
-    let mailbox = net.mailbox.clone();
-    submission(&mut net, move |line| {
-        if line == "." {
-            let mut mailbox = mailbox.lock().unwrap();
-            let message = mailbox.pop().unwrap();
-            mailbox.push(format!(
-                "From: <>\r\nSubject: Undelivered mail\r\n\r\nDiagnostic-Code: smtp; 550 no\r\n\r\n{message}"
-            ));
-        }
-        None
-    })
-    .await;
-    net.world.forget("_pop3s._tcp.example.org", RecordType::Srv);
-    let report = net.examine().await;
-    let told = report.section(Section::Delivery).next().unwrap();
-    assert_eq!(told.check, "test-returned");
-    assert_eq!(told.details, [("Diagnostic-Code".to_owned(), "smtp; 550 no".to_owned())]);
+/// A report comes in its place: each protocol is enough to see that.
+#[tokio::test]
+async fn a_message_that_is_returned() {
+    for other in ["_pop3s._tcp.example.org", "_imaps._tcp.example.org"] {
+        let mut net = with_test().await;
+        let mailbox = net.mailbox.clone();
+        submission(&mut net, move |line| {
+            if line == "." {
+                let mut mailbox = mailbox.lock().unwrap();
+                let message = mailbox.pop().unwrap().replace("\r\n.\r\n", "\r\n");
+                mailbox.push(format!(
+                    "From: <>\r\nSubject: Undelivered mail\r\n\r\nDiagnostic-Code: smtp; 550 no\r\n\r\n{message}"
+                ));
+            }
+            None
+        })
+        .await;
+        net.world.forget(other, RecordType::Srv);
+        let report = net.examine().await;
+        let told = report.section(Section::Delivery).next().unwrap();
+        assert_eq!(told.check, "test-returned", "without {other}");
+        assert_eq!(told.details, [("Diagnostic-Code".to_owned(), "smtp; 550 no".to_owned())]);
+    }
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ fn of_mailbox(speaks: Speaks, line: &str, messages: &[String]) -> Option<String>
             format!("* {} EXISTS\r\n~ OK [READ-ONLY]", messages.len())
         }
         Speaks::Imap if verb == "UID SEARCH HEADER" => found(is_in(header) && !is_report),
-        Speaks::Imap if verb == "UID SEARCH BODY" => found(last.is_some_and(|last| is_report && is_in(last))),
+        Speaks::Imap if verb == "UID SEARCH TEXT" => found(last.is_some_and(|last| is_report && is_in(last))),
         Speaks::Imap if verb.starts_with("UID FETCH") => {
             let (section, text) = match line.contains("HEADER") {
                 true => ("HEADER", format!("{header}\r\n\r\n")),
@@ -189,6 +189,7 @@ fn of_mailbox(speaks: Speaks, line: &str, messages: &[String]) -> Option<String>
             format!("+OK\r\n{listed}.")
         }
         Speaks::Pop3 if verb.starts_with("TOP") => format!("+OK\r\n{header}\r\n\r\n."),
+        Speaks::Pop3 if verb.starts_with("RETR") => format!("+OK\r\n{}\r\n.", last?),
         _ => return None,
     })
 }
