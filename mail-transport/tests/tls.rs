@@ -1,6 +1,7 @@
 //! TLS and STARTTLS over loopback sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod downgraded;
 mod support;
 
 use std::net::Ipv4Addr;
