@@ -5,6 +5,7 @@ mod terminal;
 mod told;
 
 use std::{
+    collections::HashMap,
     fs,
     io::{self, IsTerminal, Write as _},
     net::SocketAddr,
@@ -17,7 +18,7 @@ use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 use mailwire_examples::{Status, Usage, arguments, exit_code, tell};
 use mailwire_transport::{
-    Account, Address,
+    Account, Address, Endpoint,
     dns::{DnsResolver, RecordType, Resolver as _},
     doctor::{Doctor, Options, Progress, Report, Server, Severity},
     http::HttpsClient,
@@ -28,7 +29,8 @@ use mailwire_transport::{
 /// What `--help` says at its end.
 const AFTER: &str = "Examples:
   doctor anna@example.org
-  MAILWIRE_PASSWORD=... doctor anna@example.org --selector s1 --test-mail --html report.html
+  MAILWIRE_PASSWORD=... doctor anna@example.org --selector s1 --test-mail --yes --html report.html
+  doctor anna@example.org --connect-to mail.example.org:993=192.0.2.7:993
 
 Exit status:
    0  all is well; there may be notes
@@ -60,6 +62,10 @@ struct Arguments {
     /// A port that is examined, in place of 25, 465, 587, 143, 993, 110 and 995. Can be there several times
     #[arg(long = "port", value_name = "PORT")]
     ports: Vec<u16>,
+    /// Connect to this address where a host and port are examined: to look at a server before others find it, or from within
+    /// its network. Can be there several times
+    #[arg(long = "connect-to", value_name = "HOST:PORT=IP:PORT", value_parser = place)]
+    places: Vec<((String, u16), SocketAddr)>,
     /// A selector of DKIM: what stands after “s=” in the DKIM-Signature of a message that was sent. Can be there several times
     #[arg(long = "selector", value_name = "NAME")]
     selectors: Vec<String>,
@@ -85,9 +91,12 @@ struct Arguments {
     /// A file with the password in its first line
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// Send a message from the address to itself, and wait for it. Logs in, as the address if no user is named
+    /// Send a message from the address to itself, and wait for it. Asks before. Logs in, as the address if no user is named
     #[arg(long)]
     test_mail: bool,
+    /// Do not ask before a message is sent. Needed where nobody can be asked
+    #[arg(long)]
+    yes: bool,
     /// How many seconds the message is waited for
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     wait: u64,
@@ -100,6 +109,10 @@ struct Arguments {
     /// Write the report to this file as a page, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Colours in the report: on a terminal, always, or never. NO_COLOR and CLICOLOR_FORCE in the environment decide where it is
+    /// not said
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
 }
 
 #[tokio::main]
@@ -127,7 +140,7 @@ async fn run(arguments: &Arguments) -> Result<Severity> {
         plan += &format!("\n  - {}", step.what);
     }
     tell(plan);
-    if arguments.dry_run {
+    if arguments.dry_run || !arguments.may_send()? {
         return Ok(Severity::Good);
     }
     let bar = spinner();
@@ -162,18 +175,47 @@ impl Arguments {
             let discovery = options.discovery.clone().with_database(None);
             options = options.with_discovery(discovery);
         }
-        let resolver = self.resolver().await?;
-        let Some(path) = &self.ca else {
-            return Ok(Doctor::over(resolver, HttpsClient::new()).with_options(options));
+        let shape = self.shape()?;
+        let http = HttpsClient::new().with_endpoint(shape.clone());
+        Ok(Doctor::over(self.resolver().await?, http).with_options(options).with_endpoint(shape))
+    }
+
+    /// How servers are connected to.
+    fn shape(&self) -> Result<impl Fn(Endpoint) -> Endpoint + Clone + Send + Sync + use<>> {
+        let tls = match &self.ca {
+            Some(path) => {
+                let pem = fs::read(path).with_context(|| format!("--ca {}", path.display()))?;
+                let tls = ClientTls::with_roots_pem(pem);
+                Some(tls.map_err(|error| Usage(format!("--ca {}: {error}", path.display())))?)
+            }
+            None => None,
         };
-        let pem = fs::read(path).with_context(|| format!("--ca {}", path.display()))?;
-        let tls = ClientTls::with_roots_pem(pem)
-            .map_err(|error| Usage(format!("--ca {}: {error}", path.display())))?;
-        let (for_http, for_mail) = (tls.clone(), tls);
-        let http = HttpsClient::new().with_endpoint(move |endpoint| endpoint.with_tls(for_http.clone()));
-        Ok(Doctor::over(resolver, http)
-            .with_options(options)
-            .with_endpoint(move |endpoint| endpoint.with_tls(for_mail.clone())))
+        let places: HashMap<_, _> = self.places.iter().cloned().collect();
+        Ok(move |endpoint: Endpoint| {
+            let endpoint = elsewhere(endpoint, &places);
+            match &tls {
+                Some(tls) => endpoint.with_tls(tls.clone()),
+                None => endpoint,
+            }
+        })
+    }
+
+    /// Whether the message may be sent that was told of, if one is to be: whoever sits there is asked.
+    fn may_send(&self) -> Result<bool> {
+        if !self.test_mail || self.yes {
+            return Ok(true);
+        }
+        if !io::stdin().is_terminal() {
+            let missing = "--test-mail sends a message: where nobody can be asked, say --yes";
+            return Err(Usage(missing.to_owned()).into());
+        }
+        let terminal = console::Term::stderr();
+        terminal.write_str("Do that, and send the message? [y/N] ")?;
+        let may = matches!(terminal.read_line()?.trim(), "y" | "Y" | "yes");
+        if !may {
+            tell("nothing was done");
+        }
+        Ok(may)
     }
 
     /// The name servers that are asked: with DNSSEC, where they hand signatures on.
@@ -232,7 +274,7 @@ impl Arguments {
         }
         let text = match self.json {
             true => told::json(report)?,
-            false => terminal::text(report, &terminal::Look::of_stdout()),
+            false => terminal::text(report, &terminal::Look::of_stdout(self.color)),
         };
         io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
     }
@@ -243,6 +285,35 @@ fn write_page(path: &Path, report: &Report) -> Result<()> {
         io::Error::new(io::ErrorKind::WriteZero, format!("--html {}: {error}", path.display()))
     })?;
     Ok(())
+}
+
+/// When the report has colours.
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// A host and a port, and where they are: `mail.example.org:993=127.0.0.1:1993`.
+fn place(text: &str) -> Result<((String, u16), SocketAddr), String> {
+    let parts = || {
+        let (server, place) = text.split_once('=')?;
+        let (host, port) = server.rsplit_once(':')?;
+        Some(((host.to_ascii_lowercase(), port.parse().ok()?), place.parse().ok()?))
+    };
+    parts().ok_or_else(|| "expected HOST:PORT=IP:PORT".to_owned())
+}
+
+/// A server where it is said to be. Its certificate is for its name all the same.
+fn elsewhere(endpoint: Endpoint, places: &HashMap<(String, u16), SocketAddr>) -> Endpoint {
+    let Address::Tcp { host, port } = endpoint.address() else { return endpoint };
+    let Some(place) = places.get(&(host.clone(), *port)) else { return endpoint };
+    Endpoint::tcp(place.ip().to_string(), place.port(), endpoint.security())
+        .with_timeouts(endpoint.timeouts().clone())
+        .with_server_name(host.clone())
 }
 
 /// The servers of these URLs.

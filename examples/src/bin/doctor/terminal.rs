@@ -7,6 +7,8 @@ use std::{
 
 use mailwire_transport::doctor::{Finding, Report, Section, Severity};
 
+use crate::Colour;
+
 /// How the text looks.
 pub(crate) struct Look {
     pub(crate) has_colours: bool,
@@ -15,17 +17,13 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// How it looks on standard output: with colours on a terminal, unless [NO_COLOR](https://no-color.org) says otherwise.
-    pub(crate) fn of_stdout() -> Self {
-        if !io::stdout().is_terminal() {
-            return Self { has_colours: false, width: None };
-        }
-        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+    /// How it looks on standard output: in lines and with colours on a terminal, unless something else is asked for.
+    pub(crate) fn of_stdout(colour: Colour) -> Self {
+        let is_terminal = io::stdout().is_terminal();
         let (_, columns) = console::Term::stdout().size();
         Self {
-            has_colours: !is_set("NO_COLOR") && !is_dumb,
-            width: Some(usize::from(columns).clamp(40, 100)),
+            has_colours: has_colours(colour, is_terminal, |name| env::var(name).ok()),
+            width: is_terminal.then(|| usize::from(columns).clamp(40, 100)),
         }
     }
 
@@ -62,6 +60,21 @@ impl Look {
         }
         let between = format!("\n{}", " ".repeat(indent));
         lines.join(&between)
+    }
+}
+
+/// Whether there are colours, by what was asked for, [NO_COLOR](https://no-color.org), `CLICOLOR_FORCE` and the terminal, in this
+/// order.
+fn has_colours(colour: Colour, is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
+    let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
+    match colour {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto if is_set("NO_COLOR") => false,
+        Colour::Auto if is_set("CLICOLOR_FORCE") && variable("CLICOLOR_FORCE").as_deref() != Some("0") => {
+            true
+        }
+        Colour::Auto => is_terminal && variable("TERM").is_some_and(|term| term != "dumb"),
     }
 }
 
@@ -121,6 +134,24 @@ fn of_finding(finding: &Finding, look: &Look) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_are_for_who_wants_them() {
+        let has = |colour, is_terminal, variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(known, _)| *known == name);
+            has_colours(colour, is_terminal, |name| value(name).map(|(_, value)| (*value).to_owned()))
+        };
+        let term = ("TERM", "xterm");
+        assert!(has(Colour::Auto, true, &[term]) && !has(Colour::Auto, false, &[term]));
+        assert!(!has(Colour::Auto, true, &[]) && !has(Colour::Auto, true, &[("TERM", "dumb")]));
+        assert!(!has(Colour::Auto, true, &[term, ("NO_COLOR", "1")]));
+        assert!(has(Colour::Auto, true, &[term, ("NO_COLOR", "")]));
+        assert!(has(Colour::Auto, false, &[("CLICOLOR_FORCE", "1")]));
+        assert!(!has(Colour::Auto, false, &[("CLICOLOR_FORCE", "0")]));
+        assert!(!has(Colour::Auto, false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+        // What is said counts more than what is in the environment.
+        assert!(has(Colour::Always, false, &[("NO_COLOR", "1")]) && !has(Colour::Never, true, &[term]));
+    }
 
     #[test]
     fn lines_are_wrapped_and_colours_can_be_left_out() {
