@@ -5,6 +5,7 @@ mod bed;
 mod certificates;
 mod peers;
 mod rows;
+mod weak;
 #[path = "../../../mail-transport/tests/zone/mod.rs"]
 mod zone;
 

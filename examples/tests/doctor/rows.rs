@@ -64,6 +64,13 @@ pub(crate) static ERRORS: &[Row] = &[
         bed.certificate = Wrong::SelfSigned
     }),
     row("a chain with a gap", "certificate-chain", |bed| bed.certificate = Wrong::Chain),
+    row("a certificate that is signed by SHA-1", "certificate-weak", |bed| {
+        bed.certificate = Wrong::WeakSignature
+    }),
+    row("a certificate with a key of 1,024 bits", "certificate-weak", |bed| bed.certificate = Wrong::WeakKey),
+    row("a certificate that is revoked, as is stapled to it", "certificate-revoked", |bed| {
+        bed.certificate = Wrong::Revoked
+    }),
     row("TLS 1.0 and nothing else", "tls-old-only", |bed| bed.other(993, Other::Tls10)),
     row("STARTTLS is overwritten on the way", "starttls-stripped", |bed| {
         bed.by_starttls();
