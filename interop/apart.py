@@ -101,6 +101,7 @@ rfc1413_query_timeout = 0s
 acl_smtp_rcpt = recipient
 acl_smtp_data = accept
 remote_max_parallel = 4
+smtp_accept_max = 0
 smtp_accept_max_per_connection = 0
 smtp_accept_queue_per_connection = 0
 

@@ -8,7 +8,8 @@ case failed.
 
 FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop`, `sync`, `migrate`, `reports`, `extensions` and `serve`. IMAPFLOW in the
 environment names the folder that ImapFlow is installed in, and INTEROP_PACKAGES one with the folders `exim`, `opensmtpd`
-and `courier`, in which their packages are unpacked; without them, they are left out.
+and `courier`, in which their packages are unpacked; without them, they are left out. DOCTOR is the program `doctor`, whose
+set-ups are left out without it.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from pathlib import Path
 import apart
 import clients
 import differential
+import doctor
 import extensions
 import logins
 import moving
@@ -174,6 +176,8 @@ def main():
                           lambda server=server, name=name: extensions.check(ours, server, name)))
         cases.append(("mechanisms <> Dovecot IMAP and POP3", lambda: logins.check(ours, folder)))
         cases.append(("curl and Python by CRAM-MD5 <> serve", lambda: logins.cram_md5(ours, other)))
+        if program := os.environ.get("DOCTOR"):
+            cases.extend(doctor.cases(program, folder, authority, servers, show))
         compared = {"serve": serve.imaps, "dovecot": dovecot.imaps, "cyrus": cyrus.imaps}
         cases.append(("differential: serve, Dovecot, Cyrus", lambda: differ(compared, other.tls)))
         for name, case in cases:

@@ -9,31 +9,32 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 HOST = "localhost"
 USER = "anna@example.org"
 PASSWORD = "correct horse 7"
 
 
-def free_ports(count):
-    """Ports that were free a moment ago: both servers want theirs in a file before they start."""
+def free_ports(count, host="127.0.0.1"):
+    """Ports of an address that were free a moment ago: both servers want theirs in a file before they start."""
     sockets = [socket.socket() for _ in range(count)]
     for s in sockets:
-        s.bind(("127.0.0.1", 0))
+        s.bind((host, 0))
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
         s.close()
     return ports
 
 
-def wait_for(port, process=None, seconds=30):
+def wait_for(port, process=None, seconds=30, host="127.0.0.1"):
     """Waits until somebody listens on `port`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process is not None and process.poll() is not None:
             raise RuntimeError(f"the server on port {port} ended with {process.returncode}")
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((host, port), 1).close()
             return
         except OSError:
             time.sleep(0.05)
@@ -42,6 +43,9 @@ def wait_for(port, process=None, seconds=30):
 
 class Server:
     """A server in the foreground."""
+
+    # Where it listens.
+    host = "127.0.0.1"
 
     def start(self, words, ports=(), **options):
         """Starts it, and waits until it listens on these ports. If it does not come up, nothing is left of it."""
@@ -54,7 +58,7 @@ class Server:
 
     def come_up(self, ports):
         for port in ports:
-            wait_for(port, self.process)
+            wait_for(port, self.process, host=self.host)
 
     def stop(self, seconds=20):
         """Ends it, by force if it takes longer. It may have ended before."""
@@ -73,28 +77,37 @@ class Server:
 class Authority:
     """A certificate authority of its own, and one certificate for localhost."""
 
+    EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
     def __init__(self, folder):
-        self.ca, self.cert, self.key = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
-        ca_key, request = folder / "ca-key.pem", folder / "request.pem"
-        extensions = folder / "extensions"
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
+        self.folder, self.ca, self._ca_key = folder, folder / "ca.pem", folder / "ca-key.pem"
+        self._openssl("req", "-x509", *self.EC, "-keyout", self._ca_key, "-out", self.ca, "-days", 2, "-subj",
+                      "/CN=interop CA")
+        issued = self.issue("localhost", "DNS:localhost,IP:127.0.0.1")
+        self.cert, self.key = issued.cert, issued.key
 
-        def openssl(*words):
-            subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
-
-        ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        openssl("req", "-x509", *ec, "-keyout", ca_key, "-out", self.ca, "-days", 2, "-subj", "/CN=interop CA")
-        openssl("req", *ec, "-keyout", self.key, "-out", request, "-subj", "/CN=localhost")
-        openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", ca_key, "-CAcreateserial",
-                "-days", 2, "-extfile", extensions, "-out", self.cert)
+    def issue(self, name, names, days=2, is_own_issuer=False, key=EC):
+        """A certificate for these names, from today on for so many days; with -1 it has expired. `name` is that of its
+        files, and `key` how its key is made."""
+        cert, private, request = (self.folder / f"{name}{end}" for end in (".pem", "-key.pem", "-request.pem"))
+        extensions = self.folder / f"{name}-extensions"
+        extensions.write_text(f"subjectAltName={names}\nextendedKeyUsage=serverAuth\n")
+        self._openssl("req", *key, "-keyout", private, "-out", request, "-subj", f"/CN={names.split(',')[0].split(':')[1]}")
+        signer = ["-signkey", private] if is_own_issuer else ["-CA", self.ca, "-CAkey", self._ca_key, "-CAcreateserial"]
+        self._openssl("x509", "-req", "-in", request, *signer, "-days", days, "-extfile", extensions, "-out", cert)
         # Servers drop privileges before they read it.
-        self.key.chmod(0o644)
+        private.chmod(0o644)
+        return SimpleNamespace(ca=self.ca, cert=cert, key=private)
+
+    @staticmethod
+    def _openssl(*words):
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
 
 
-def listen(service, **ports):
+def listen(service, host="127.0.0.1", **ports):
     """A service of Dovecot's that listens on these ports; `imaps` and `pop3s` speak TLS."""
     listeners = "".join(
-        f"  inet_listener {name} {{\n    address = 127.0.0.1\n    port = {port}\n"
+        f"  inet_listener {name} {{\n    address = {host}\n    port = {port}\n"
         f"    ssl = {'yes' if name in ('imaps', 'pop3s') else 'no'}\n  }}\n"
         for name, port in ports.items()
     )
@@ -104,9 +117,12 @@ def listen(service, **ports):
 class Dovecot(Server):
     """IMAP, POP3, LMTP and submission; also Postfix's authentication."""
 
-    def __init__(self, folder, authority, relay_port, mechanisms="plain login scram-sha-1 scram-sha-256", trusted=False):
-        self.folder = folder
-        ports = free_ports(7)
+    def __init__(self, folder, authority, relay_port, mechanisms="plain login scram-sha-1 scram-sha-256", trusted=False,
+                 host="127.0.0.1", more="", **environment):
+        """`more` are settings that come after the others. Who comes from the address that it listens at, which is `host`, may
+        send passwords in clear, whatever is set."""
+        self.folder, self.host = folder, host
+        ports = free_ports(7, host)
         self.imap, self.imaps, self.pop3, self.pop3s, self.lmtp, self.submission, self.auth = ports
         folder.mkdir()
         mail = folder / "mail"
@@ -120,7 +136,7 @@ base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/log
 protocols = imap pop3 lmtp submission
-listen = 127.0.0.1
+listen = {host}
 ssl = yes
 ssl_cert = <{authority.cert}
 ssl_key = <{authority.key}
@@ -167,16 +183,17 @@ plugin {{
 submission_relay_host = 127.0.0.1
 submission_relay_port = {relay_port}
 submission_relay_trusted = {"yes" if trusted else "no"}
-{listen("imap-login", imap=self.imap, imaps=self.imaps)}
-{listen("pop3-login", pop3=self.pop3, pop3s=self.pop3s)}
-{listen("submission-login", submission=self.submission)}
-{listen("lmtp", lmtp=self.lmtp)}
-{listen("auth", auth=self.auth)}
+{listen("imap-login", host, imap=self.imap, imaps=self.imaps)}
+{listen("pop3-login", host, pop3=self.pop3, pop3s=self.pop3s)}
+{listen("submission-login", host, submission=self.submission)}
+{listen("lmtp", host, lmtp=self.lmtp)}
+{listen("auth", host, auth=self.auth)}
 service stats {{
   chroot =
 }}
+{more}
 """)
-        self.start(["dovecot", "-F", "-c", config], ports)
+        self.start(["dovecot", "-F", "-c", config], ports, env=dict(os.environ, **environment))
 
 
 class Cyrus(Server):
@@ -186,7 +203,7 @@ class Cyrus(Server):
     # Debian's packages of the two daemons cannot be installed beside those of Dovecot: they are unpacked elsewhere.
     DAEMONS = Path(os.environ.get("CYRUS_DAEMONS", BIN))
 
-    def __init__(self, folder, authority):
+    def __init__(self, folder, authority, allow_plaintext="no"):
         self.folder = folder
         ports = free_ports(5)
         self.imap, self.imaps, self.pop3, self.pop3s, self.lmtp = ports
@@ -212,7 +229,7 @@ virtdomains: userid
 unixhierarchysep: yes
 altnamespace: yes
 autocreate_quota: 0
-allowplaintext: no
+allowplaintext: {allow_plaintext}
 servername: localhost
 sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb
@@ -259,10 +276,11 @@ EVENTS {{
 class Postfix:
     """SMTP with STARTTLS and AUTH, which asks Dovecot who somebody is; what it takes goes to another server."""
 
-    def __init__(self, folder, authority, port, dovecot, protocol, onward):
-        """Listens on a port, and delivers to `onward` by a protocol, which is smtp or lmtp."""
+    def __init__(self, folder, authority, port, dovecot, protocol, onward, services=""):
+        """Listens on a port, and delivers to `onward` by a protocol, which is smtp or lmtp; `services` are more lines of its
+        master.cf."""
         self.folder, self.smtp = folder, port
-        transport = f"smtp:[127.0.0.1]:{onward}" if protocol == "smtp" else f"lmtp:inet:127.0.0.1:{onward}"
+        transport = f"{protocol}:[127.0.0.1]:{onward}" if protocol == "smtp" else f"{protocol}:inet:{dovecot.host}:{onward}"
         config, queue, data = folder / "etc", folder / "queue", folder / "data"
         for path in (config, queue, data):
             path.mkdir(parents=True)
@@ -288,7 +306,7 @@ smtp_tls_CAfile = {authority.ca}
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
-smtpd_sasl_path = inet:127.0.0.1:{dovecot.auth}
+smtpd_sasl_path = inet:{dovecot.host}:{dovecot.auth}
 smtpd_tls_security_level = may
 smtpd_tls_auth_only = yes
 smtpd_tls_chain_files = {authority.key}, {authority.cert}
@@ -329,6 +347,7 @@ lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
+{services}
 """)
         try:
             self._run("start")
