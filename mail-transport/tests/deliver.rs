@@ -269,7 +269,7 @@ async fn who_requires_tls_gets_it_or_nothing() {
         (false, Some("mx.test"), true, "failed 5.7.30"),
         (true, Some("other.test"), true, "deferred 4.7.5"),
         (true, None, false, "deferred 4.7.5"),
-        (true, Some("mx.test"), false, "failed 5.6.0"),
+        (true, Some("mx.test"), false, "failed 5.7.30"),
     ] {
         let mut hosts = Hosts::new();
         let tls = tls_name.and_then(|name| hosts.tls(name));

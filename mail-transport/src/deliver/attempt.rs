@@ -1,11 +1,13 @@
 //! Trying the hosts of a route.
 
 use bytes::Bytes;
+use mailwire_core::{Misuse, NotOffered};
 use mailwire_smtp::client::Outcome;
 
 use super::{
     Dane, Delivery, Mode, MxHost, Reason, Route, Status, TlsFailure, TlsPolicy, TlsResult, Wishes,
     recipients,
+    report::Said,
     route::later,
     tls::{Way, failure},
 };
@@ -18,12 +20,6 @@ use crate::{
     tls::TlsError,
 };
 
-/// The port of servers that take mail for their domains.
-const PORT: u16 = 25;
-
-/// What became of recipients, by their numbers in the envelope, and who said so.
-type Done = Vec<(usize, Status, Option<String>)>;
-
 impl<R: Resolver, H: Http> Delivery<R, H> {
     /// Delivers to the recipients of one route.
     pub(super) async fn deliver_to(
@@ -33,16 +29,17 @@ impl<R: Resolver, H: Http> Delivery<R, H> {
         envelope: &Envelope,
         message: &Bytes,
         wishes: Wishes,
-    ) -> (Done, Vec<TlsResult>) {
+    ) -> (Vec<Said>, Vec<TlsResult>) {
         // Only the semaphore's end is an error, and it has none.
         let _turn = self.turns.acquire().await;
         let (mut done, mut results) = (Vec::new(), Vec::new());
+        let untold = |index, status, host| Said { index, status, host, reports_end: false };
         let policy = route.policy.as_deref();
         let is_known = route.authenticated || policy.is_some_and(|policy| policy.mode == Mode::Enforce);
         if wishes == Wishes::Tls && !is_known {
             let reason =
                 Reason::new("5.7.30", "REQUIRETLS: nothing proves which hosts take this domain's mail");
-            done.extend(open.into_iter().map(|index| (index, Status::Failed(reason.clone()), None)));
+            done.extend(open.into_iter().map(|index| untold(index, Status::Failed(reason.clone()), None)));
             return (done, results);
         }
         let mut last = (Status::Deferred(Reason::new("4.4.1", "no host could be tried")), None);
@@ -71,21 +68,30 @@ impl<R: Resolver, H: Http> Delivery<R, H> {
                 }
             };
             let said = send(&mut client, envelope, &open, message).await;
+            let leaves_out = client.leaves_out_reports(envelope);
             open.clear();
             for (index, status) in said {
-                let is_to_go_on = matches!(&status, Status::Deferred(reason) if !reason.is_greylisting());
+                let is_to_go_on = match &status {
+                    Status::Deferred(reason) => !reason.is_greylisting(),
+                    // What cannot be said to this host, another one may offer.
+                    Status::Failed(reason) => reason.reply.is_none(),
+                    _ => false,
+                };
                 match is_to_go_on {
                     // What the last host says is the word that counts.
                     true => {
                         last = (status, Some(host.to_owned()));
                         open.push(index);
                     }
-                    false => done.push((index, status, Some(host.to_owned()))),
+                    false => {
+                        let reports_end = leaves_out && matches!(status, Status::Delivered(_));
+                        done.push(Said { index, status, host: Some(host.to_owned()), reports_end });
+                    }
                 }
             }
         }
         let (status, host) = last;
-        done.extend(open.into_iter().map(|index| (index, status.clone(), host.clone())));
+        done.extend(open.into_iter().map(|index| untold(index, status.clone(), host.clone())));
         (done, results)
     }
 
@@ -109,7 +115,7 @@ impl<R: Resolver, H: Http> Delivery<R, H> {
         };
         let is_asked = route.authenticated && (is_required || wishes != Wishes::NoTls);
         let found = match is_asked {
-            true => MxHost::find(&self.resolver, host, PORT).await,
+            true => MxHost::find(&self.resolver, host, self.options.port).await,
             false => MxHost::without_tlsa(&self.resolver, host).await,
         };
         let found = found.map_err(|error| {
@@ -185,7 +191,7 @@ impl<R: Resolver, H: Http> Delivery<R, H> {
                 Way::Clear => Security::plaintext_without_encryption(),
                 _ => Security::required_starttls(),
             };
-            let mut endpoint = Endpoint::tcp(host, PORT, security);
+            let mut endpoint = Endpoint::tcp(host, self.options.port, security);
             if !route.is_literal {
                 endpoint = endpoint.with_addresses(found.addresses.iter().copied());
             }
@@ -253,9 +259,16 @@ fn status(error: &Error, outcome: Outcome) -> Status {
         Error::Refused(refused) if !refused.is_transient() => Status::Failed(reason),
         // What this host does not offer, another one may; if none does, the message is for nobody there.
         Error::Misuse(_) | Error::Invalid(_) => {
-            "5.6.0".clone_into(&mut reason.code);
+            let code = if is_require_tls(error) { "5.7.30" } else { "5.6.0" };
+            code.clone_into(&mut reason.code);
             Status::Failed(reason)
         }
         _ => Status::Deferred(reason),
     }
+}
+
+/// Whether it is REQUIRETLS that the host does not offer (RFC 8689 section 4.2.1).
+fn is_require_tls(error: &Error) -> bool {
+    let Error::Misuse(Misuse::NotOffered(NotOffered::Extension(what))) = error else { return false };
+    what.starts_with("REQUIRETLS")
 }

@@ -187,9 +187,8 @@ impl<R: Resolver, H: Http> Delivery<R, H> {
         });
         for (done, results) in all(transactions, at_once).await {
             report.tls.extend(results);
-            for (index, status, host) in done {
-                report.set(index, status);
-                report.set_host(index, host);
+            for said in done {
+                report.said(said);
             }
         }
         report
@@ -297,6 +296,8 @@ pub struct Options {
     pub at_once: usize,
     /// How many hosts of a domain are tried: 5.
     pub hosts: usize,
+    /// The port of the hosts: 25, which is that of mail everywhere. Another one is for a network of one's own.
+    pub port: u16,
 }
 
 impl Default for Options {
@@ -316,6 +317,7 @@ impl Options {
             dane_required: Vec::new(),
             at_once: 50,
             hosts: 5,
+            port: 25,
         }
     }
 }
@@ -327,6 +329,7 @@ setters!(Options {
     with_dane_required(dane_required: Vec<String>),
     with_at_once(at_once: usize),
     with_hosts(hosts: usize),
+    with_port(port: u16),
 });
 
 /// The hosts that take a domain's mail, the preferred ones first, as far as there are any and they can be found out.

@@ -25,6 +25,7 @@ impl Report {
             address: rcpt.to.clone(),
             status: Status::Deferred(lost()),
             host: None,
+            reports_end: false,
         });
         Self { recipients: recipients.collect(), tls: Vec::new() }
     }
@@ -35,9 +36,11 @@ impl Report {
         }
     }
 
-    pub(super) fn set_host(&mut self, index: usize, host: Option<String>) {
+    /// Of one who was tried.
+    pub(super) fn said(&mut self, said: Said) {
+        let Said { index, status, host, reports_end } = said;
         if let Some(recipient) = self.recipients.get_mut(index) {
-            recipient.host = host;
+            (recipient.status, recipient.host, recipient.reports_end) = (status, host, reports_end);
         }
     }
 
@@ -58,6 +61,18 @@ pub struct Recipient {
     pub status: Status,
     /// The host that said so, if one did.
     pub host: Option<String>,
+    /// Whether the host has taken the message without the reports that the envelope asks for, as it does not offer DSN and they
+    /// are [left out](crate::smtp::Config::missing_dsn): a sender who wants to hear of success is to be told that the message
+    /// was relayed ([RFC 3461 section 5.2.2](https://www.rfc-editor.org/rfc/rfc3461#section-5.2.2)).
+    pub reports_end: bool,
+}
+
+/// What was said of the recipient of this number in the envelope, and by whom.
+pub(super) struct Said {
+    pub(super) index: usize,
+    pub(super) status: Status,
+    pub(super) host: Option<String>,
+    pub(super) reports_end: bool,
 }
 
 /// What became of a message for a recipient.

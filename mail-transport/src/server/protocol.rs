@@ -120,6 +120,13 @@ impl<P: ServerProtocol<S>, S: Send + Sync + 'static> Server<P, S> {
         self
     }
 
+    /// Returns what all clients together may cost: what [`with_server_limits`](Self::with_server_limits) can be given with a part of it
+    /// changed.
+    #[must_use]
+    pub fn server_limits(&self) -> &ServerLimits {
+        self.acceptor.limits()
+    }
+
     /// Takes passwords on connections without TLS, where everybody on the way can read them.
     #[must_use]
     pub fn allow_clear_credentials(mut self) -> Self {
