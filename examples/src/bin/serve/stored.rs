@@ -3,19 +3,13 @@
 use std::{path::PathBuf, str::FromStr};
 
 use anyhow::{Context as _, Result};
-use mailwire_examples::say;
+use mailwire_examples::{say, server::Running};
 use mailwire_store::{
-    Error, ImapService, Pop3Service, SmtpService,
+    Error, SmtpService,
     sqlite::{self, SqliteStore},
     testing::Config,
 };
-use mailwire_transport::{
-    Protocol, WireLog, imap, pop3,
-    server::{Listener, Server, ServerLimits, ServerProtocol},
-    smtp,
-};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use mailwire_transport::{Protocol, server::Listener};
 
 use crate::{Arguments, asked_to_end};
 
@@ -60,60 +54,18 @@ pub(crate) async fn serve(
             }
         });
     }
-    let mut limits = ServerLimits::default();
-    if let Some(connections) = arguments.connections {
-        (limits.connections, limits.connections_per_address) = (connections, connections.div_ceil(10));
-    }
-    let stop = CancellationToken::new();
-    let mut running = JoinSet::new();
+    let mut running = Running::new(config.dialect)
+        .with_connections(arguments.connections)
+        .with_wire_log(config.wire_log.clone());
     for (listen, (protocol, listener)) in arguments.listen.iter().zip(listeners) {
         if let Some(address) = listener.local_addr() {
             say(format_args!("{} {address}", listen.name))?;
         }
-        let (store, stop) = (store.clone(), stop.clone());
-        let (dialect, limits) = (config.dialect, limits.clone());
-        let log = config.wire_log.clone();
         match protocol {
-            Protocol::Imap => {
-                let server = imap::Server::new(ImapService::new(store));
-                let server = ready(server.configure(|it| it.dialect = dialect), limits, log);
-                running.spawn(async move { server.serve(listener, stop).await });
-            }
-            Protocol::Pop3 => {
-                let server = pop3::Server::new(Pop3Service::new(store));
-                let server = ready(server.configure(|it| it.dialect = dialect), limits, log);
-                running.spawn(async move { server.serve(listener, stop).await });
-            }
-            _ => {
-                let server = smtp::Server::new(SmtpService::new(store), config.name.clone());
-                let server = match protocol {
-                    Protocol::Submission => server.require_authentication(),
-                    Protocol::Lmtp => server.lmtp(),
-                    _ => server,
-                };
-                let server = ready(server.configure(|it| it.dialect = dialect), limits, log);
-                running.spawn(async move { server.serve(listener, stop).await });
-            }
+            Protocol::Imap | Protocol::Pop3 => running.mailboxes(protocol, store.clone(), listener),
+            _ => running.mail(protocol, SmtpService::new(store.clone()), config.name.clone(), listener),
         }
     }
     asked_to_end().await;
-    stop.cancel();
-    // Clients are told, and what is being written is written.
-    while let Some(ended) = running.join_next().await {
-        ended??;
-    }
-    Ok(())
-}
-
-/// A server with what all of them have.
-fn ready<P: ServerProtocol<S>, S: Send + Sync + 'static>(
-    server: Server<P, S>,
-    limits: ServerLimits,
-    log: Option<WireLog>,
-) -> Server<P, S> {
-    let server = server.with_server_limits(limits);
-    match log {
-        Some(log) => server.with_wire_log(move |line| log.show(line)),
-        None => server,
-    }
+    running.end().await
 }
