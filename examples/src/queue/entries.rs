@@ -3,7 +3,11 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use mailwire_transport::smtp::proto::Mailbox;
+use mailwire_core::Dialect;
+use mailwire_transport::smtp::{
+    Envelope,
+    proto::{Command, ForwardPath, Mail, Mailbox, Rcpt, ReversePath},
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{Limits, QueueError, retry::Progress, run::Parcel, time};
@@ -62,24 +66,48 @@ pub(super) fn check_room(sql: &Connection, limits: Limits, size: u64) -> Result<
 /// A message without recipients is for nobody, and is not kept.
 pub(super) fn insert(
     sql: &Connection,
-    from: Option<&Mailbox>,
-    to: &[Mailbox],
+    envelope: &Envelope,
     message: &[u8],
     now: i64,
 ) -> Result<u64, QueueError> {
-    let text = "INSERT INTO message(sender, arrived, size, body) VALUES(?1, ?2, ?3, ?4)";
-    let sender = from.map_or("", Mailbox::as_str);
-    sql.prepare_cached(text)?.execute(params![sender, now, int(message.len() as u64), message])?;
+    let text = "INSERT INTO message(sender, arrived, size, body, mail) VALUES(?1, ?2, ?3, ?4, ?5)";
+    let mail = envelope.mail();
+    let sender = mail.from.mailbox().map_or("", Mailbox::as_str);
+    let said = line(Command::Mail(mail.clone()), Command::Mail(Mail::new(mail.from.clone())));
+    sql.prepare_cached(text)?.execute(params![sender, now, int(message.len() as u64), message, said])?;
     let number = sql.last_insert_rowid();
     let mut insert =
-        sql.prepare_cached("INSERT INTO recipient(message, address, next) VALUES(?1, ?2, ?3)")?;
-    for address in to {
-        insert.execute(params![number, address.as_str(), now])?;
+        sql.prepare_cached("INSERT INTO recipient(message, address, next, rcpt) VALUES(?1, ?2, ?3, ?4)")?;
+    for rcpt in envelope.recipients() {
+        let ForwardPath::Mailbox(address) = &rcpt.to else {
+            return Err(QueueError::Address(rcpt.to.to_string()));
+        };
+        let said = line(Command::Rcpt(rcpt.clone()), Command::Rcpt(Rcpt::new(rcpt.to.clone())));
+        insert.execute(params![number, address.as_str(), now, said])?;
     }
-    if to.is_empty() {
+    if envelope.recipients().is_empty() {
         sql.execute("DELETE FROM message WHERE id=?1", [number])?;
     }
     Ok(nat(number))
+}
+
+/// A command as it is written, if it says more than the `plain` one.
+fn line(command: Command, plain: Command) -> Option<String> {
+    let written = |command: Command| {
+        let mut line = Vec::new();
+        command.write(&mut line);
+        line
+    };
+    let line = written(command);
+    (line != written(plain)).then(|| String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+/// A command that was written so.
+fn command(line: String) -> Result<Command, QueueError> {
+    match Command::parse(&Bytes::from(line), Dialect::Strict) {
+        Ok(parsed) => Ok(parsed.value),
+        Err(error) => Err(QueueError::File(format!("a command: {error}"))),
+    }
 }
 
 pub(super) fn list(sql: &Connection, most: u64) -> Result<Vec<Entry>, QueueError> {
@@ -156,29 +184,39 @@ pub(super) fn claim(
     most_bytes: u64,
     most_recipients: usize,
 ) -> Result<Option<Claim>, QueueError> {
-    let text = "SELECT m.id, m.sender, m.arrived, m.size FROM recipient r JOIN message m ON m.id=r.message
+    let text = "SELECT m.id, m.arrived, m.size FROM recipient r JOIN message m ON m.id=r.message
         WHERE r.claimed=0 AND r.next<=?1 ORDER BY r.next LIMIT 1";
-    let read = |line: &Row<'_>| {
-        Ok((line.get::<_, i64>(0)?, line.get::<_, String>(1)?, time(line.get(2)?), nat(line.get(3)?)))
-    };
+    let read = |line: &Row<'_>| Ok((line.get::<_, i64>(0)?, time(line.get(1)?), nat(line.get(2)?)));
     let due = sql.prepare_cached(text)?.query_row([now], read).optional()?;
-    let Some((number, sender, arrived, _)) = due.filter(|(.., size)| *size <= most_bytes) else {
+    let Some((number, arrived, _)) = due.filter(|(.., size)| *size <= most_bytes) else {
         return Ok(None);
     };
     let text = "UPDATE recipient SET claimed=1, attempts=attempts+1 WHERE id IN (SELECT id FROM recipient
-        WHERE message=?1 AND claimed=0 AND next<=?2 ORDER BY id LIMIT ?3) RETURNING id, address, attempts, warned";
+        WHERE message=?1 AND claimed=0 AND next<=?2 ORDER BY id LIMIT ?3)
+        RETURNING id, address, attempts, warned, rcpt";
     let mut statement = sql.prepare_cached(text)?;
     let mut lines = statement.query(params![number, now, int(most_recipients as u64)])?;
     let (mut recipients, mut to) = (Vec::new(), Vec::new());
     while let Some(line) = lines.next()? {
         let progress = Progress { arrived, attempts: line.get(2)?, warned: line.get(3)? };
         recipients.push(Claimed { id: line.get(0)?, progress });
-        to.push(mailbox(line.get(1)?)?);
+        to.push(match line.get::<_, Option<String>>(4)?.map(command).transpose()? {
+            Some(Command::Rcpt(rcpt)) => rcpt,
+            _ => Rcpt::new(mailbox(line.get(1)?)?),
+        });
     }
-    let body = "SELECT body FROM message WHERE id=?1";
-    let message: Vec<u8> = sql.prepare_cached(body)?.query_row([number], |line| line.get(0))?;
-    let from = if sender.is_empty() { None } else { Some(mailbox(sender)?) };
-    let parcel = Parcel { number: nat(number), from, to, message: Bytes::from(message) };
+    let body = "SELECT body, sender, mail FROM message WHERE id=?1";
+    let read = |line: &Row<'_>| {
+        Ok((line.get::<_, Vec<u8>>(0)?, line.get::<_, String>(1)?, line.get::<_, Option<String>>(2)?))
+    };
+    let (message, sender, said) = sql.prepare_cached(body)?.query_row([number], read)?;
+    let mail = match said.map(command).transpose()? {
+        Some(Command::Mail(mail)) => mail,
+        _ if sender.is_empty() => Mail::new(ReversePath::Null),
+        _ => Mail::new(mailbox(sender)?),
+    };
+    let envelope = Envelope::from_commands(mail, to);
+    let parcel = Parcel { number: nat(number), envelope, message: Bytes::from(message) };
     Ok(Some(Claim { parcel, recipients }))
 }
 

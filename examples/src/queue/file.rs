@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::QueueError;
 
-/// The tables. A message whose last recipient is gone goes with it.
-const SCHEMA: &str = "
+/// The tables of the first version. A message whose last recipient is gone goes with it.
+pub(super) const SCHEMA: &str = "
 CREATE TABLE message(id INTEGER PRIMARY KEY AUTOINCREMENT, sender TEXT NOT NULL, arrived INTEGER NOT NULL,
     size INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE recipient(id INTEGER PRIMARY KEY AUTOINCREMENT, message INTEGER NOT NULL, address TEXT NOT NULL,
@@ -33,8 +33,17 @@ CREATE TRIGGER recipient_goes AFTER DELETE ON recipient BEGIN
     DELETE FROM message WHERE id=old.message AND NOT EXISTS(SELECT 1 FROM recipient WHERE message=old.message);
 END;
 PRAGMA application_id=0x6d775175;
-PRAGMA user_version=1;
 ";
+
+/// What the second version added: MAIL and RCPT as they were said, where that is more than the address.
+const WISHES: &str = "
+ALTER TABLE message ADD COLUMN mail TEXT;
+ALTER TABLE recipient ADD COLUMN rcpt TEXT;
+PRAGMA user_version=2;
+";
+
+/// The version that is written.
+const VERSION: i64 = 2;
 
 /// Tells this file from those of other programs: `mwQu`.
 const APPLICATION: i64 = 0x6d77_5175;
@@ -66,7 +75,7 @@ impl File {
         let named = |error: rusqlite::Error| QueueError::File(format!("{}: {error}", path.display()));
         let number = |name: &str| sql.query_row(&format!("PRAGMA {name}"), [], |line| line.get::<_, i64>(0));
         match (number("application_id").map_err(named)?, number("user_version").map_err(named)?) {
-            (APPLICATION, 1) => {}
+            (APPLICATION, 1..=VERSION) => {}
             (0, 0) => {
                 let text = "SELECT count(*) FROM sqlite_schema";
                 let tables: i64 = sql.query_row(text, [], |line| line.get(0)).map_err(named)?;
@@ -89,7 +98,8 @@ impl File {
         // Another process may make them, too.
         sql.execute_batch("BEGIN IMMEDIATE").map_err(named)?;
         let made = match sql.query_row("PRAGMA user_version", [], |line| line.get::<_, i64>(0)) {
-            Ok(0) => sql.execute_batch(SCHEMA),
+            Ok(0) => sql.execute_batch(SCHEMA).and_then(|()| sql.execute_batch(WISHES)),
+            Ok(1) => sql.execute_batch(WISHES),
             other => other.map(drop),
         };
         made.and_then(|()| sql.execute_batch("COMMIT")).map_err(named)?;

@@ -3,8 +3,8 @@
 //!
 //! [`Queue::add`] takes a message: it is on the disk when that returns. [`Runner::run`] hands what is due to a [`Carrier`],
 //! which does the delivering, and writes down what came of it. What is refused for now is tried again, after pauses that
-//! grow ([`Retry`]); what is refused for good, or not delivered in time, goes back to the sender as a report (RFC 3464). Nobody
-//! is told about a message from the null address.
+//! grow ([`Retry`]); what is refused for good, or not delivered in time, goes back to the sender as a report (RFC 3464), and so
+//! does what the sender wants to hear of by the envelope (DSN, RFC 3461). Nobody is told about a message from the null address.
 //!
 //! # What survives
 //!
@@ -38,7 +38,7 @@ use mailwire_core::setters;
 use mailwire_store::{OutgoingReport, ReportQueue};
 use mailwire_transport::{
     deliver,
-    smtp::proto::{Host, Mailbox},
+    smtp::{Envelope, proto::Host},
 };
 use tokio::sync::Notify;
 
@@ -89,6 +89,9 @@ pub enum QueueError {
     /// Another process runs this queue.
     #[error("another process runs this queue")]
     Busy,
+    /// The recipient is no whole address.
+    #[error("{0}: no whole address")]
+    Address(String),
     /// The file cannot be read or written.
     #[error("the queue: {0}")]
     File(String),
@@ -106,8 +109,13 @@ impl From<rusqlite::Error> for QueueError {
 /// What became of a message for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// Whoever comes next has it.
+    /// It is in the recipient's mailbox.
     Delivered,
+    /// Whoever comes next has it.
+    Relayed {
+        /// Whether that one reports what the sender wants to hear of, as this side asked it to.
+        reports: bool,
+    },
     /// Not now.
     Deferred(Why),
     /// Never.
@@ -157,7 +165,7 @@ impl Fate {
         let of = |recipient: &deliver::Recipient| {
             let why = |reason| Why::of(reason, recipient.host.as_deref());
             match &recipient.status {
-                deliver::Status::Delivered(_) => Self::Delivered,
+                deliver::Status::Delivered(_) => Self::Relayed { reports: !recipient.reports_end },
                 deliver::Status::Deferred(reason) => Self::Deferred(why(reason)),
                 deliver::Status::Failed(reason) => Self::Failed(why(reason)),
                 deliver::Status::InDoubt(reason) => Self::InDoubt(why(reason)),
@@ -204,22 +212,17 @@ impl Queue {
         Ok(Self { file, limits, clock, news: Arc::default() })
     }
 
-    /// Takes a message for these recipients, from nobody if there is no sender. It survives the process, and what the disk
-    /// survives, when this returns.
+    /// Takes a message, with all that its envelope says of reports and TLS. It survives the process, and what the disk survives, when
+    /// this returns.
     ///
     /// # Errors
     ///
-    /// The queue is full, or cannot be written.
-    pub async fn add(
-        &self,
-        from: Option<Mailbox>,
-        to: Vec<Mailbox>,
-        message: Bytes,
-    ) -> Result<u64, QueueError> {
+    /// The queue is full, or cannot be written; a recipient is not a whole address.
+    pub async fn add(&self, envelope: Envelope, message: Bytes) -> Result<u64, QueueError> {
         let (limits, now) = (self.limits, millis(self.clock.now()));
         let added = self.file.change(move |sql| {
             entries::check_room(sql, limits, message.len() as u64)?;
-            entries::insert(sql, from.as_ref(), &to, &message, now)
+            entries::insert(sql, &envelope, &message, now)
         });
         let number = added.await?;
         self.news.notify_one();
@@ -282,7 +285,7 @@ impl Queue {
 impl ReportQueue for Queue {
     fn queue(&self, report: OutgoingReport) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
         Box::pin(async move {
-            let added = self.add(None, vec![report.header.to], report.message).await;
+            let added = self.add(report.header.envelope(), report.message).await;
             added.map(drop).map_err(io::Error::other)
         })
     }

@@ -48,7 +48,8 @@ setters!(const Retry {
 /// What happens to a recipient next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Next {
-    Done,
+    /// A sender who wants to hear of it is told so, unless somebody else does.
+    Done(Option<Success>),
     /// The sender is told.
     Bounce(Why),
     Again {
@@ -57,6 +58,14 @@ pub(super) enum Next {
         /// The sender is told that it takes long.
         warn: bool,
     },
+}
+
+/// How far this side knows that a message has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Success {
+    Delivered,
+    /// To where no reports come from.
+    Relayed,
 }
 
 /// A recipient, as far as it has come.
@@ -72,7 +81,8 @@ impl Retry {
     /// What happens to a recipient after an attempt.
     pub(super) fn next(&self, fate: Fate, progress: Progress, now: SystemTime) -> Next {
         let why = match fate {
-            Fate::Delivered => return Next::Done,
+            Fate::Delivered => return Next::Done(Some(Success::Delivered)),
+            Fate::Relayed { reports } => return Next::Done((!reports).then_some(Success::Relayed)),
             Fate::Failed(why) => return Next::Bounce(why),
             Fate::Deferred(why) | Fate::InDoubt(why) => why,
         };
@@ -135,7 +145,8 @@ mod tests {
     #[test]
     fn a_refusal_for_good_is_told_at_once() {
         assert_eq!(after(1, Fate::Failed(busy()), 0), Next::Bounce(busy()));
-        assert_eq!(after(1, Fate::Delivered, 0), Next::Done);
+        assert_eq!(after(1, Fate::Delivered, 0), Next::Done(Some(Success::Delivered)));
+        assert_eq!(after(1, Fate::Relayed { reports: true }, 0), Next::Done(None));
     }
 
     #[test]

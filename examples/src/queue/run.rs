@@ -8,7 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use mailwire_core::setters;
-use mailwire_transport::smtp::proto::{Host, Mailbox};
+use mailwire_transport::smtp::{
+    Envelope,
+    proto::{ForwardPath, Host, Mail, Mailbox, Rcpt, ReversePath, extensions::dsn::Notify},
+};
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -18,8 +21,8 @@ use super::{
     entries::{self, Claim, Claimed},
     file::Running,
     millis,
-    report::{self, Told},
-    retry::Next,
+    report::{self, Kind, Told},
+    retry::{Next, Success},
     time,
 };
 
@@ -36,12 +39,23 @@ pub trait Carrier: Send + Sync + 'static {
 pub struct Parcel {
     /// Its number in the queue.
     pub number: u64,
-    /// Who is told if it fails; nobody for `None`, the null address.
-    pub from: Option<Mailbox>,
-    /// Who is to get it now.
-    pub to: Vec<Mailbox>,
+    /// Who is told if it fails, and who is to get it now, with what was said of reports and TLS.
+    pub envelope: Envelope,
     /// The message.
     pub message: Bytes,
+}
+
+impl Parcel {
+    /// Who is told if it fails; nobody for `None`, the null address.
+    #[must_use]
+    pub fn from(&self) -> Option<&Mailbox> {
+        self.envelope.mail().from.mailbox()
+    }
+
+    /// Who is to get it now.
+    pub fn to(&self) -> impl Iterator<Item = &Mailbox> {
+        self.envelope.recipients().iter().filter_map(|rcpt| rcpt.to.mailbox())
+    }
 }
 
 /// How a queue is run.
@@ -217,24 +231,23 @@ impl Task {
                 (claimed, self.options.retry.next(fate, claimed.progress, now))
             })
             .collect();
-        for ((_, next), to) in results.iter().zip(&parcel.to) {
+        for ((_, next), to) in results.iter().zip(parcel.to()) {
             let number = parcel.number;
             match next {
-                Next::Done => tracing::info!(number, "delivered"),
+                Next::Done(_) => tracing::info!(number, "delivered"),
                 Next::Bounce(why) => tracing::info!(number, code = why.code, "given up: {to}"),
                 Next::Again { why, .. } => tracing::info!(number, code = why.code, "later"),
             }
         }
         let reports = self.reports(&parcel, &results, now);
+        let envelope = for_reports(parcel.envelope.mail());
         // Until it is written down, the recipients stay claimed: nobody gets the message a second time meanwhile.
         loop {
-            let (results, reports, from) = (results.clone(), reports.clone(), parcel.from.clone());
+            let (results, reports, envelope) = (results.clone(), reports.clone(), envelope.clone());
             let written = self.queue.file.change(move |sql| {
                 write_down(sql, &results)?;
-                // The null address: nobody reports about a report.
-                let to: Vec<Mailbox> = from.into_iter().collect();
                 for report in &reports {
-                    entries::insert(sql, None, &to, report, millis(now))?;
+                    entries::insert(sql, &envelope, report, millis(now))?;
                 }
                 Ok(())
             });
@@ -251,31 +264,57 @@ impl Task {
         }
     }
 
-    /// What the sender is told: of what is given up, and of what takes long.
+    /// What the sender is told: of what is given up, of what takes long, and of what has arrived, each as far as that is wanted.
     fn reports(&self, parcel: &Parcel, results: &[Written], now: SystemTime) -> Vec<Bytes> {
-        let Some(sender) = &parcel.from else { return Vec::new() };
-        let (mut failed, mut late) = (Vec::new(), Vec::new());
+        let mut told: [(Kind, Vec<Told<'_>>); 4] =
+            [Kind::Failed, Kind::Late, Kind::Delivered, Kind::Relayed].map(|kind| (kind, Vec::new()));
         let mut arrived = now;
-        for ((claimed, next), recipient) in results.iter().zip(&parcel.to) {
+        for ((claimed, next), rcpt) in results.iter().zip(parcel.envelope.recipients()) {
             arrived = claimed.progress.arrived;
-            let told = |why: &Why, until| Told { recipient: recipient.clone(), why: why.clone(), until };
-            match next {
-                Next::Bounce(why) => failed.push(told(why, None)),
-                Next::Again { why, warn: true, .. } => {
-                    late.push(told(why, Some(arrived + self.options.retry.give_up)));
-                }
-                Next::Done | Next::Again { .. } => {}
+            let (kind, why) = match next {
+                Next::Bounce(why) => (Kind::Failed, Some(why)),
+                Next::Again { why, warn: true, .. } => (Kind::Late, Some(why)),
+                Next::Done(Some(Success::Delivered)) => (Kind::Delivered, None),
+                Next::Done(Some(Success::Relayed)) => (Kind::Relayed, None),
+                Next::Done(None) | Next::Again { .. } => continue,
+            };
+            if is_wanted(rcpt, kind) {
+                told.iter_mut()
+                    .filter(|(known, _)| *known == kind)
+                    .for_each(|(_, of_it)| of_it.push(Told { rcpt, why }));
             }
         }
-        let write = |told: &Vec<Told>| report::write(&self.name, sender, &parcel.message, arrived, told, now);
-        [failed, late].iter().filter(|told| !told.is_empty()).filter_map(write).collect()
+        let until = arrived + self.options.retry.give_up;
+        let write = |(kind, told): &(Kind, Vec<Told<'_>>)| {
+            report::write(&self.name, parcel, *kind, told, report::Times { arrived, now, until })
+        };
+        told.iter().filter(|(_, told)| !told.is_empty()).filter_map(write).collect()
     }
+}
+
+/// Whether the sender wants to hear of it ([RFC 3461 section 4.1](https://www.rfc-editor.org/rfc/rfc3461#section-4.1)): without
+/// NOTIFY, of what fails and of what is late.
+fn is_wanted(rcpt: &Rcpt, kind: Kind) -> bool {
+    let notify = rcpt.parameters().notify.unwrap_or(Notify::FAILURE | Notify::DELAY);
+    notify.has(match kind {
+        Kind::Failed => Notify::FAILURE,
+        Kind::Late => Notify::DELAY,
+        Kind::Delivered | Kind::Relayed => Notify::SUCCESS,
+    })
+}
+
+/// From the null address, so that nobody reports about a report; and kept to TLS as what it is about ([RFC 8689 section
+/// 5](https://www.rfc-editor.org/rfc/rfc8689#section-5)).
+fn for_reports(mail: &Mail) -> Envelope {
+    let to = mail.from.mailbox().map(|from| Rcpt::new(ForwardPath::Mailbox(from.clone())));
+    let report = Mail::new(ReversePath::Null).with_require_tls(mail.parameters().require_tls);
+    Envelope::from_commands(report, to)
 }
 
 fn write_down(sql: &Connection, results: &[Written]) -> Result<(), QueueError> {
     for (claimed, next) in results {
         match next {
-            Next::Done | Next::Bounce(_) => entries::finish(sql, claimed.id)?,
+            Next::Done(_) | Next::Bounce(_) => entries::finish(sql, claimed.id)?,
             Next::Again { at, why, warn } => {
                 let said = format!("{} {}", why.code, why.text);
                 entries::wait(sql, claimed.id, millis(*at), &said, *warn)?;
@@ -287,7 +326,7 @@ fn write_down(sql: &Connection, results: &[Written]) -> Result<(), QueueError> {
 
 fn count(fate: &Fate) {
     let result = match fate {
-        Fate::Delivered => "delivered",
+        Fate::Delivered | Fate::Relayed { .. } => "delivered",
         Fate::Deferred(_) => "deferred",
         Fate::Failed(_) => "failed",
         Fate::InDoubt(_) => "in_doubt",

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Mutex,
@@ -9,7 +10,13 @@ use std::{
     },
 };
 
-use mailwire_transport::smtp::report::{self, Action, Report};
+use mailwire_transport::smtp::{
+    proto::{
+        Mail, Mailbox, Rcpt, ReversePath,
+        extensions::dsn::{EnvelopeId, Notify as When, OriginalRecipient, Ret},
+    },
+    report::{self, Action, DeliveryReport, Original, Report},
+};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -59,9 +66,16 @@ fn name() -> Host {
 
 const MESSAGE: &str = "From: ada@example.org\r\nSubject: Hello\r\n\r\nHello.\r\n";
 
+fn envelope(to: &[&str]) -> Envelope {
+    Envelope::new("ada@example.org", to.iter().copied()).unwrap()
+}
+
+fn from_nobody() -> Envelope {
+    Envelope::new("", ["bob@example.net"]).unwrap()
+}
+
 async fn add(queue: &Queue, to: &[&str]) -> u64 {
-    let to = to.iter().map(|to| address(to)).collect();
-    queue.add(Some(address("ada@example.org")), to, MESSAGE.into()).await.unwrap()
+    queue.add(envelope(to), MESSAGE.into()).await.unwrap()
 }
 
 type Say = dyn Fn(&Parcel, &Mailbox) -> Fate + Send + Sync;
@@ -94,7 +108,7 @@ impl Scripted {
 
 impl Carrier for Scripted {
     async fn carry(&self, parcel: Parcel) -> Vec<Fate> {
-        let fates = parcel.to.iter().map(|to| (self.say)(&parcel, to)).collect();
+        let fates = parcel.to().map(|to| (self.say)(&parcel, to)).collect();
         self.carried.lock().unwrap().push((self.begun.elapsed().as_secs(), parcel));
         self.told.notify_one();
         fates
@@ -146,12 +160,21 @@ fn times(carried: &[(u64, Parcel)]) -> Vec<u64> {
 
 /// Of a report the actions, by recipient.
 fn actions(parcel: &Parcel) -> Vec<(String, Action, String)> {
-    assert_eq!((&parcel.from, &parcel.to), (&None, &vec![address("ada@example.org")]));
+    let of = |it: report::RecipientReport| (it.recipient.text().to_owned(), it.action, it.status.to_string());
+    reported(parcel).recipients.into_iter().map(of).collect()
+}
+
+/// A report for the sender.
+fn reported(parcel: &Parcel) -> DeliveryReport {
+    assert_eq!((parcel.from(), to(parcel)), (None, vec!["ada@example.org".to_owned()]));
     let Report::Delivery(report) = Report::parse(&parcel.message, &report::Limits::default()).unwrap() else {
         panic!()
     };
-    let of = |it: report::RecipientReport| (it.recipient.text().to_owned(), it.action, it.status.to_string());
-    report.recipients.into_iter().map(of).collect()
+    report
+}
+
+fn to(parcel: &Parcel) -> Vec<String> {
+    parcel.to().map(ToString::to_string).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +186,7 @@ async fn what_is_taken_is_delivered_once() {
     let running = Running::start(&queue, options(), Arc::clone(&carrier));
     let carried = carrier.carried(1).await;
     assert_eq!((carried[0].1.number, &*carried[0].1.message), (number, MESSAGE.as_bytes()));
-    assert_eq!(carried[0].1.to, [address("bob@example.net"), address("carol@example.net")]);
+    assert_eq!(to(&carried[0].1), ["bob@example.net", "carol@example.net"]);
     // One that comes while it runs is delivered, too.
     add(&queue, &["bob@example.net"]).await;
     assert_eq!(times(&carrier.carried(2).await), [0, 0]);
@@ -206,7 +229,7 @@ async fn each_recipient_has_its_own_fate_and_the_sender_is_told() {
     let queue = folder.queue();
     let carrier = Scripted::new(|parcel, to| match to.local_part() {
         "bob" => Fate::Delivered,
-        "carol" if parcel.from.is_some() => later(),
+        "carol" if parcel.from().is_some() => later(),
         "dan" => never(),
         _ => Fate::Delivered,
     });
@@ -216,7 +239,7 @@ async fn each_recipient_has_its_own_fate_and_the_sender_is_told() {
     let [(0, _), (0, report), (300, again)] = &carried[..] else { panic!("{carried:?}") };
     assert_eq!(actions(report), [("dan@example.net".into(), Action::Failed, "5.1.1".into())]);
     assert!(String::from_utf8_lossy(&report.message).contains("550 5.1.1 No such user"));
-    assert_eq!(again.to, [address("carol@example.net")]);
+    assert_eq!(to(again), ["carol@example.net"]);
     running.end().await;
     let left = queue.list(9).await.unwrap();
     assert_eq!((left.len(), left[0].recipients.len()), (1, 1));
@@ -229,7 +252,7 @@ async fn nobody_is_told_about_a_message_from_nobody() {
     let folder = Folder::new();
     let queue = folder.queue();
     let carrier = Scripted::new(|_, _| never());
-    queue.add(None, vec![address("bob@example.net")], MESSAGE.into()).await.unwrap();
+    queue.add(from_nobody(), MESSAGE.into()).await.unwrap();
     let running = Running::start(&queue, options(), Arc::clone(&carrier));
     carrier.carried(1).await;
     running.end().await;
@@ -240,12 +263,12 @@ async fn nobody_is_told_about_a_message_from_nobody() {
 async fn the_sender_is_warned_once_and_told_at_the_end() {
     let folder = Folder::new();
     let queue = folder.queue();
-    let carrier = Scripted::new(|parcel, _| if parcel.from.is_some() { later() } else { Fate::Delivered });
+    let carrier = Scripted::new(|parcel, _| if parcel.from().is_some() { later() } else { Fate::Delivered });
     let running = Running::start(&queue, options(), Arc::clone(&carrier));
     add(&queue, &["bob@example.net"]).await;
     loop {
         let carried = carrier.carried(0).await;
-        let reports: Vec<_> = carried.iter().filter(|(_, parcel)| parcel.from.is_none()).collect();
+        let reports: Vec<_> = carried.iter().filter(|(_, parcel)| parcel.from().is_none()).collect();
         if let [(warned, warning), (ended, bounce)] = &reports[..] {
             assert_eq!(actions(warning), [("bob@example.net".into(), Action::Delayed, "4.2.1".into())]);
             assert_eq!(actions(bounce), [("bob@example.net".into(), Action::Failed, "5.4.7".into())]);
@@ -265,14 +288,13 @@ async fn a_queue_is_bounded_and_reports_enter_all_the_same() {
     let size = MESSAGE.len() as u64;
     let queue = folder.queue_of(Limits::default().with_messages(2).with_bytes(size + 1));
     add(&queue, &["bob@example.net"]).await;
-    let bob = || vec![address("bob@example.net")];
     let full = |result| matches!(result, Err(QueueError::Full));
-    assert!(full(queue.add(None, bob(), MESSAGE.into()).await));
-    queue.add(None, bob(), "\n".into()).await.unwrap();
-    assert!(full(queue.add(None, bob(), Bytes::new()).await));
+    assert!(full(queue.add(from_nobody(), MESSAGE.into()).await));
+    queue.add(from_nobody(), "\n".into()).await.unwrap();
+    assert!(full(queue.add(from_nobody(), Bytes::new()).await));
     assert_eq!(queue.total().await.unwrap(), (2, size + 1));
 
-    let carrier = Scripted::new(|parcel, _| if parcel.from.is_some() { never() } else { later() });
+    let carrier = Scripted::new(|parcel, _| if parcel.from().is_some() { never() } else { later() });
     let running = Running::start(&queue, options(), Arc::clone(&carrier));
     // The two, and the report.
     carrier.carried(3).await;
@@ -360,9 +382,9 @@ async fn no_more_goes_on_at_once_than_may() {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let mut now = self.now.lock().unwrap();
             *now = (now.0 - 1, now.1 - size);
-            self.done.fetch_add(parcel.to.len(), Ordering::Relaxed);
+            self.done.fetch_add(parcel.to().count(), Ordering::Relaxed);
             self.told.notify_one();
-            vec![Fate::Delivered; parcel.to.len()]
+            vec![Fate::Delivered; parcel.to().count()]
         }
     }
 
@@ -409,6 +431,160 @@ async fn changes_of_many_at_once_are_all_there() {
     // It is there for another process, too.
     drop(queue);
     assert_eq!(folder.queue().list(1000).await.unwrap().len(), 200);
+}
+
+/// An envelope with all that DSN has.
+fn with_wishes(recipients: &[(&str, Option<When>)]) -> Envelope {
+    let mail = Mail::new(address("ada@example.org")).with_envelope_id(EnvelopeId::new("order 42").unwrap());
+    let recipients = recipients.iter().map(|(to, when)| {
+        let original = OriginalRecipient::new("rfc822", format!("first.{to}")).unwrap();
+        let rcpt = Rcpt::new(address(to)).with_original_recipient(original);
+        match when {
+            Some(when) => rcpt.with_notify(*when),
+            None => rcpt,
+        }
+    });
+    Envelope::from_commands(mail, recipients)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_is_kept_and_handed_on() {
+    let folder = Folder::new();
+    let envelope =
+        with_wishes(&[("bob@example.net", Some(When::SUCCESS | When::DELAY)), ("carol@example.net", None)])
+            .with_return(Ret::Headers)
+            .with_require_tls();
+    folder.queue().add(envelope.clone(), MESSAGE.into()).await.unwrap();
+    // By another process.
+    let queue = folder.queue();
+    let carrier = Scripted::new(|_, _| Fate::Relayed { reports: true });
+    let running = Running::start(&queue, options(), Arc::clone(&carrier));
+    assert_eq!(carrier.carried(1).await[0].1.envelope, envelope);
+    running.end().await;
+    // Who takes it, reports.
+    assert_eq!(queue.total().await.unwrap(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_hears_of_what_he_wants_to() {
+    // What becomes of a recipient is its local part, and when its sender wants to hear of it the rest.
+    let wanted = [
+        ("stored@example.net", None, None),
+        ("stored@example.com", Some(When::SUCCESS), Some(Action::Delivered)),
+        ("stored@example.edu", Some(When::FAILURE | When::DELAY), None),
+        ("stored@example.org", Some(When::NEVER), None),
+        ("relayed@example.net", None, None),
+        ("relayed@example.com", Some(When::SUCCESS), Some(Action::Relayed)),
+        ("told@example.com", Some(When::SUCCESS), None),
+        ("never@example.net", None, Some(Action::Failed)),
+        ("never@example.com", Some(When::SUCCESS | When::DELAY), None),
+        ("never@example.edu", Some(When::FAILURE), Some(Action::Failed)),
+        ("never@example.org", Some(When::NEVER), None),
+        ("late@example.net", None, Some(Action::Delayed)),
+        ("late@example.com", Some(When::DELAY), Some(Action::Delayed)),
+        ("late@example.edu", Some(When::SUCCESS | When::FAILURE), None),
+        ("late@example.org", Some(When::NEVER), None),
+    ];
+    let folder = Folder::new();
+    let queue = folder.queue();
+    let carrier = Scripted::new(|parcel, to| match to.local_part() {
+        _ if parcel.from().is_none() => Fate::Delivered,
+        "stored" => Fate::Delivered,
+        "relayed" => Fate::Relayed { reports: false },
+        "told" => Fate::Relayed { reports: true },
+        "never" => never(),
+        _ => later(),
+    });
+    let recipients: Vec<_> = wanted.iter().map(|(to, when, _)| (*to, *when)).collect();
+    let number = queue.add(with_wishes(&recipients), MESSAGE.into()).await.unwrap();
+    let running = Running::start(&queue, options(), Arc::clone(&carrier));
+    // Past the warning; what is late comes on for days.
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    running.end().await;
+    assert_eq!(queue.list(9).await.unwrap().iter().map(|entry| entry.number).collect::<Vec<_>>(), [number]);
+    let carried = carrier.carried(0).await;
+    let reports: Vec<DeliveryReport> = carried
+        .iter()
+        .filter(|(_, parcel)| parcel.from().is_none())
+        .map(|(_, parcel)| reported(parcel))
+        .collect();
+    // One of each kind, and a second time nothing.
+    assert_eq!(reports.len(), 4);
+    let mut told = BTreeMap::new();
+    for report in &reports {
+        assert_eq!(report.envelope_id.as_ref().unwrap().as_str(), "order 42");
+        for it in &report.recipients {
+            assert_eq!(it.original.as_ref().unwrap().text(), format!("first.{}", it.recipient.text()));
+            assert_eq!(
+                it.status.class(),
+                if it.action == Action::Failed {
+                    5
+                } else if it.action == Action::Delayed {
+                    4
+                } else {
+                    2
+                }
+            );
+            assert!(told.insert(it.recipient.text().to_owned(), it.action.clone()).is_none());
+        }
+    }
+    let expected = wanted.into_iter().filter_map(|(to, _, action)| Some((to.to_owned(), action?)));
+    assert_eq!(told, expected.collect());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_returns_what_is_asked_for() {
+    let large = format!("{MESSAGE}{}", "Hello.\r\n".repeat(9000));
+    let required = Mail::new(address("ada@example.org")).with_require_tls(true);
+    let plain = Mail::new(address("ada@example.org"));
+    for (mail, message, whole) in [
+        (plain.clone(), MESSAGE, true),
+        (plain.clone().with_ret(Ret::Full), MESSAGE, true),
+        (plain.clone().with_ret(Ret::Headers), MESSAGE, false),
+        (plain.clone(), &large, false),
+        (plain.with_ret(Ret::Full), &large, true),
+        // RFC 8689 section 5.
+        (required.clone(), MESSAGE, false),
+        (required.with_ret(Ret::Full), MESSAGE, false),
+    ] {
+        let folder = Folder::new();
+        let queue = folder.queue();
+        let is_required = mail.parameters().require_tls;
+        let envelope = Envelope::from_commands(mail, [Rcpt::new(address("bob@example.net"))]);
+        queue.add(envelope, message.to_owned().into()).await.unwrap();
+        let carrier =
+            Scripted::new(|parcel, _| if parcel.from().is_some() { never() } else { Fate::Delivered });
+        let running = Running::start(&queue, options(), Arc::clone(&carrier));
+        let parcel = carrier.carried(2).await.remove(1).1;
+        running.end().await;
+        let expected = if whole { message } else { "From: ada@example.org\r\nSubject: Hello\r\n" };
+        let original = reported(&parcel).original.unwrap();
+        assert_eq!(matches!(original, Original::Message(_)), whole);
+        assert_eq!(String::from_utf8_lossy(original.bytes()).trim_end(), expected.trim_end());
+        assert_eq!(parcel.envelope.mail().parameters().require_tls, is_required);
+        assert_eq!(parcel.envelope.mail().from, ReversePath::Null);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_the_first_version_is_taken_over() {
+    let folder = Folder::new();
+    let sql = rusqlite::Connection::open(folder.0.join("queue.db")).unwrap();
+    sql.execute_batch(file::SCHEMA).unwrap();
+    sql.execute_batch(
+        "PRAGMA user_version=1;
+        INSERT INTO message(sender, arrived, size, body) VALUES('ada@example.org', 0, 1, x'0a');
+        INSERT INTO recipient(message, address, next) VALUES(1, 'bob@example.net', 0);",
+    )
+    .unwrap();
+    drop(sql);
+    let queue = folder.queue();
+    let carrier = Scripted::new(|_, _| Fate::Delivered);
+    let running = Running::start(&queue, options(), Arc::clone(&carrier));
+    let carried = carrier.carried(1).await;
+    assert_eq!(carried[0].1.envelope, envelope(&["bob@example.net"]));
+    running.end().await;
+    assert_eq!(queue.total().await.unwrap(), (0, 0));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Where the mail in the queue goes: into mailboxes here, to the servers of its recipients, or to a smart host.
 
 use bytes::Bytes;
+use mailwire_core::{Misuse, NotOffered};
 use mailwire_examples::queue::{Carrier, Fate, Parcel, Why};
 use mailwire_store::{AccountId, BodyWriter as _, Error, Store, Target};
 use mailwire_transport::{
@@ -8,7 +9,7 @@ use mailwire_transport::{
     deliver::Delivery,
     smtp::{
         Envelope, Mailer, Outcome,
-        proto::{Mail, Mailbox, Rcpt, ReversePath, trace::ReturnPath},
+        proto::{Mailbox, Rcpt, trace::ReturnPath},
     },
 };
 
@@ -32,14 +33,16 @@ pub(crate) struct Post<S> {
 
 impl<S: Store> Carrier for Post<S> {
     async fn carry(&self, parcel: Parcel) -> Vec<Fate> {
-        let is_here = |to: &&Mailbox| self.ours.has(to.domain());
-        let (here, away): (Vec<&Mailbox>, Vec<&Mailbox>) = parcel.to.iter().partition(is_here);
+        let recipients = parcel.envelope.recipients();
+        let is_here = |rcpt: &&Rcpt| rcpt.to.mailbox().is_some_and(|to| self.ours.has(to.domain()));
+        let (here, away): (Vec<&Rcpt>, Vec<&Rcpt>) = recipients.iter().partition(is_here);
+        let here: Vec<&Mailbox> = here.into_iter().filter_map(|rcpt| rcpt.to.mailbox()).collect();
         let (mut local, mut remote) =
             tokio::join!(async { self.put(&parcel, &here).await.into_iter() }, async {
                 self.send(&parcel, &away).await.into_iter()
             },);
         let unsaid = || Fate::Deferred(Why::new("4.3.0", "nothing is known of it"));
-        let fates = parcel.to.iter().map(|to| if is_here(&to) { local.next() } else { remote.next() });
+        let fates = recipients.iter().map(|to| if is_here(&to) { local.next() } else { remote.next() });
         fates.map(|fate| fate.unwrap_or_else(unsaid)).collect()
     }
 }
@@ -74,7 +77,7 @@ impl<S: Store> Post<S> {
 
     async fn deliver(&self, parcel: &Parcel, accounts: &[AccountId]) -> Result<Vec<Fate>, Error> {
         let mut fields = Vec::new();
-        ReturnPath::new(reverse(parcel)).write(&mut fields);
+        ReturnPath::new(parcel.envelope.mail().from.clone()).write(&mut fields);
         let size = (fields.len() as u64).saturating_add(parcel.message.len() as u64);
         let mut writer = self.store.body(accounts, Some(size)).await?;
         writer.write(Bytes::from(fields)).await?;
@@ -87,13 +90,12 @@ impl<S: Store> Post<S> {
         Ok(delivered.into_iter().map(fate).collect())
     }
 
-    /// Sends a message to others.
-    async fn send(&self, parcel: &Parcel, to: &[&Mailbox]) -> Vec<Fate> {
+    /// Sends a message to others, who are told what the sender wants to hear of.
+    async fn send(&self, parcel: &Parcel, to: &[&Rcpt]) -> Vec<Fate> {
         if to.is_empty() {
             return Vec::new();
         }
-        let recipients = to.iter().map(|&to| Rcpt::new(to.clone()));
-        let envelope = Envelope::from_commands(Mail::new(reverse(parcel)), recipients);
+        let envelope = Envelope::from_commands(parcel.envelope.mail().clone(), to.iter().copied().cloned());
         match &self.way {
             Way::Nowhere => {
                 let why = Why::new("5.4.4", "no mail leaves from here");
@@ -105,10 +107,6 @@ impl<S: Store> Post<S> {
             }
         }
     }
-}
-
-fn reverse(parcel: &Parcel) -> ReversePath {
-    parcel.from.clone().map_or(ReversePath::Null, ReversePath::from)
 }
 
 /// What the store's error means for a message.
@@ -138,7 +136,7 @@ async fn by_smart_host(mailer: &Mailer, host: &str, envelope: &Envelope, message
         }
     };
     let (refused, rest) = match client.send(envelope, message).await {
-        Ok(sent) => (sent.refused, Fate::Delivered),
+        Ok(sent) => (sent.refused, Fate::Relayed { reports: !client.leaves_out_reports(envelope) }),
         Err(error) => {
             let rest = fate(&error, client.outcome(), host);
             // What is said of recipients after a refusal of MAIL is about their order.
@@ -179,6 +177,12 @@ fn reason(error: &transport::Error, host: &str) -> Why {
     let usual = match (error, is_for_good(error)) {
         (transport::Error::Refused(_), true) => "5.0.0",
         (transport::Error::Refused(_), false) => "4.0.0",
+        // RFC 8689 section 4.2.1.
+        (transport::Error::Misuse(Misuse::NotOffered(NotOffered::Extension(what))), _)
+            if what.starts_with("REQUIRETLS") =>
+        {
+            "5.7.30"
+        }
         (_, true) => "5.6.0",
         (_, false) => "4.4.2",
     };

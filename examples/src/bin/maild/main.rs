@@ -5,6 +5,7 @@ mod carrier;
 mod certificate;
 mod checks;
 mod config;
+mod dkim;
 mod notify;
 #[cfg(feature = "http")]
 mod page;

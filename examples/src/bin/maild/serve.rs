@@ -16,7 +16,7 @@ use mailwire_transport::{
     dns::DnsResolver,
     http::HttpsClient,
     server::{Listener, ProxyProtocol},
-    smtp::{self, Mailer, MailerOptions},
+    smtp::{self, Mailer, MailerOptions, Missing},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -51,12 +51,13 @@ impl WithStore for Serving<'_> {
             ours: ours.clone(),
             queue: queue.clone(),
             room: room.clone(),
+            signers: config.signers.clone(),
             leaves,
         };
         let incoming = incoming(config, &store, &queue, room)?;
 
         let mut opened = Opened::take();
-        let mut running = Running::new(Dialect::Lenient);
+        let mut running = Running::new(Dialect::Lenient).with_connections(config.connections);
         let mut told = Vec::new();
         for listen in &config.listen {
             let listener = proxied(config, listen.bind(&tls, &mut opened).await?);
@@ -156,17 +157,17 @@ fn proxied(config: &Config, listener: Listener) -> Listener {
 fn way(config: &Config) -> Result<Way> {
     Ok(match &config.outgoing {
         Outgoing::Nowhere => Way::Nowhere,
-        Outgoing::Mx => {
-            let mut client = smtp::Config::anonymous();
-            client.name = Some(config.name.clone().into());
-            let options =
-                deliver::Options::new().with_client(client).with_names(vec![config.name.to_string()]);
+        Outgoing::Mx(port) => {
+            let client = as_relay(smtp::Config::anonymous(), config);
+            let options = deliver::Options::new()
+                .with_client(client)
+                .with_names(vec![config.name.to_string()])
+                .with_port(*port);
             let delivery = Delivery::over(resolver(&config.dns)?, HttpsClient::new());
             Way::Mx(Box::new(delivery.with_options(options)))
         }
         Outgoing::SmartHost(account, tls) => {
-            let mut client = smtp::Config::try_from(&**account)?;
-            client.name = Some(config.name.clone().into());
+            let client = as_relay(smtp::Config::try_from(&**account)?, config);
             let mut endpoint = account.endpoint().clone();
             if let Some(tls) = tls {
                 endpoint = endpoint.with_tls(tls.clone());
@@ -175,6 +176,13 @@ fn way(config: &Config) -> Result<Way> {
             Way::SmartHost(Box::new(Mailer::with_options(endpoint, client, MailerOptions::new())), host)
         }
     })
+}
+
+/// How this server speaks to others: what a sender wants to hear of is told to those who can report it, and others get the message all the
+/// same.
+fn as_relay(mut client: smtp::Config, config: &Config) -> smtp::Config {
+    client.name = Some(config.name.clone().into());
+    client.with_missing_dsn(Missing::Drop)
 }
 
 fn resolver(dns: &Dns) -> Result<DnsResolver> {

@@ -6,11 +6,12 @@ use bytes::{Bytes, BytesMut};
 use mailwire_examples::queue::{Queue, QueueError};
 use mailwire_store::{AccountId, Error, Room, Store};
 use mailwire_transport::smtp::{
-    proto::{ForwardPath, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode, trace::Timestamp},
+    Envelope,
+    proto::{Capability, ForwardPath, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode, trace::Timestamp},
     server::{Body, BodyError, Client, Service, Session, Transaction},
 };
 
-use crate::users::Users;
+use crate::{dkim::Signers, users::Users};
 
 /// Whose mail goes where.
 #[derive(Debug, Clone)]
@@ -44,6 +45,7 @@ pub(crate) struct Submission<S> {
     pub(crate) ours: Ours,
     pub(crate) queue: Queue,
     pub(crate) room: Room,
+    pub(crate) signers: Signers,
     /// Whether there is a way to others.
     pub(crate) leaves: bool,
 }
@@ -56,6 +58,11 @@ impl<S: Users> Service for Submission<S> {
         &self.store
     }
 
+    /// What the queue keeps, and those who take its messages are told.
+    fn extensions(&self) -> Vec<Capability> {
+        vec![Capability::Dsn, Capability::RequireTls]
+    }
+
     async fn connect(&self, _: &Client) -> Result<Sending<S>, Reply> {
         Ok(Sending { service: self.clone(), recipients: Vec::new() })
     }
@@ -65,7 +72,7 @@ impl<S: Users> Service for Submission<S> {
 #[derive(Debug)]
 pub(crate) struct Sending<S> {
     service: Submission<S>,
-    recipients: Vec<Mailbox>,
+    recipients: Vec<Rcpt>,
 }
 
 impl<S: Users> Sending<S> {
@@ -78,6 +85,21 @@ impl<S: Users> Sending<S> {
             Err(Error::NoSuchAccount) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl<S: Users> Sending<S> {
+    /// The signature of the domain that a message is from, if it has a key, and the user may write from there.
+    async fn signature(&self, client: &Client, message: &Bytes) -> mailwire_store::Result<String> {
+        // It goes through the whole message.
+        let signers = &self.service.signers;
+        let Some(from) = tokio::task::block_in_place(|| signers.author(message)) else {
+            return Ok(String::new());
+        };
+        Ok(match self.is_own(client, &from).await? {
+            true => tokio::task::block_in_place(|| signers.sign(from.domain(), message)),
+            false => String::new(),
+        })
     }
 }
 
@@ -120,8 +142,12 @@ impl<S: Users> Session for Sending<S> {
         } else if !self.service.leaves {
             return Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.7.1 No mail leaves from here");
         }
-        if !self.recipients.contains(&mailbox) {
-            self.recipients.push(mailbox);
+        // Whoever is named twice gets it once.
+        let to = ForwardPath::from(mailbox);
+        if self.recipients.iter().all(|known| known.to != to) {
+            let mut kept = rcpt.clone();
+            kept.to = to;
+            self.recipients.push(kept);
         }
         Reply::new(ReplyCode::OK, "2.1.5 Ok")
     }
@@ -137,9 +163,16 @@ impl<S: Users> Session for Sending<S> {
             Ok(whole) => whole,
             Err(reply) => return Ok(reply),
         };
-        let message = with_fields(client, transaction, &self.service.ours.name, &whole.message);
-        let from = transaction.from().mailbox().cloned();
-        Ok(match self.service.queue.add(from, recipients, message).await {
+        let message = with_numbers(&whole.message, &self.service.ours.name);
+        let signature = match self.signature(client, &message).await {
+            Ok(signature) => signature,
+            Err(error) => return Ok(not_now(&error)),
+        };
+        let mut fields = Vec::new();
+        client.received(transaction).write(&mut fields);
+        fields.extend_from_slice(signature.as_bytes());
+        let envelope = Envelope::from_commands(kept(&transaction.mail), recipients);
+        Ok(match self.service.queue.add(envelope, joined(&fields, &message)).await {
             Ok(number) => Reply::new(ReplyCode::OK, &format!("2.0.0 Queued as {number}")),
             Err(QueueError::Full) => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "4.3.1 The queue is full"),
             Err(error) => not_now(&error),
@@ -151,25 +184,38 @@ impl<S: Users> Session for Sending<S> {
     }
 }
 
-/// The message with how it came, and with a date and a number of its own where it has none ([RFC 6409 section
+/// Of MAIL what is for those who deliver the message.
+fn kept(mail: &Mail) -> Mail {
+    let said = mail.parameters();
+    let mut kept = Mail::new(mail.from.clone()).with_require_tls(said.require_tls);
+    if said.ret.is_some() || said.envelope_id.is_some() {
+        let parameters = kept.parameters_mut();
+        (parameters.ret, parameters.envelope_id) = (said.ret, said.envelope_id.clone());
+    }
+    kept
+}
+
+/// The message with a date and a number of its own where it has none ([RFC 6409 section
 /// 8](https://www.rfc-editor.org/rfc/rfc6409#section-8)).
-fn with_fields(client: &Client, transaction: &Transaction, name: &Host, message: &Bytes) -> Bytes {
-    let mut fields = Vec::new();
-    let received = client.received(transaction);
-    received.write(&mut fields);
+fn with_numbers(message: &Bytes, name: &Host) -> Bytes {
+    let mut fields = String::new();
     if !has_field(message, b"date") {
-        fields.extend_from_slice(
-            format!("Date: {}\r\n", Timestamp::from(std::time::SystemTime::now())).as_bytes(),
-        );
+        fields = format!("Date: {}\r\n", Timestamp::from(std::time::SystemTime::now()));
     }
     let mut random = [0; 12];
     if !has_field(message, b"message-id") && getrandom::fill(&mut random).is_ok() {
         let number: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let host = name.as_str();
-        fields.extend_from_slice(format!("Message-ID: <{number}@{host}>\r\n").as_bytes());
+        fields += &format!("Message-ID: <{number}@{name}>\r\n");
+    }
+    joined(fields.as_bytes(), message)
+}
+
+fn joined(fields: &[u8], message: &Bytes) -> Bytes {
+    if fields.is_empty() {
+        return message.clone();
     }
     let mut whole = BytesMut::with_capacity(fields.len() + message.len());
-    whole.extend_from_slice(&fields);
+    whole.extend_from_slice(fields);
     whole.extend_from_slice(message);
     whole.freeze()
 }

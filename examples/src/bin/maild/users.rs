@@ -67,7 +67,17 @@ pub(crate) async fn with_store(config: &Config, what: impl WithStore) -> Result<
     match &config.store {
         StoreAt::Sqlite(path) => {
             let options = sqlite::Config::new().with_domains(config.domains.clone());
+            let options = options.with_search_index(config.search_index);
             let store = SqliteStore::open(path, options).with_context(|| path.display().to_string())?;
+            if config.search_index {
+                // What came while there was none is put there, too.
+                let store = store.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = store.index().await {
+                        eprintln!("maild: messages cannot be put into the index: {error}");
+                    }
+                });
+            }
             what.run(store).await
         }
         #[cfg(feature = "postgres")]

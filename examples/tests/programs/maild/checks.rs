@@ -1,54 +1,16 @@
 //! Whom messages are from: a name server of the test's own says who may send what.
 
-use std::{collections::BTreeMap, net::UdpSocket, thread};
-
 use mailwire_transport::{
     Endpoint, Security,
     smtp::{self, Envelope, proto::Host},
 };
 
-use super::world::{Maild, World, arrived};
+use super::{
+    dns::Zone,
+    world::{Maild, World, arrived},
+};
 
-/// A name server on this machine that knows these texts, and nothing else. It ends with the process.
-fn name_server(texts: &[(&str, &str)]) -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = socket.local_addr().unwrap().port();
-    let texts: BTreeMap<String, String> =
-        texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    thread::spawn(move || {
-        let mut query = [0; 512];
-        while let Ok((length, from)) = socket.recv_from(&mut query) {
-            let _ = socket.send_to(&answer(&query[..length], &texts), from);
-        }
-    });
-    port
-}
-
-/// The answer to a question of one name ([RFC 1035 section 4](https://www.rfc-editor.org/rfc/rfc1035#section-4)).
-fn answer(query: &[u8], texts: &BTreeMap<String, String>) -> Vec<u8> {
-    let (mut name, mut at) = (String::new(), 12);
-    while query[at] != 0 {
-        let label = &query[at + 1..at + 1 + usize::from(query[at])];
-        name += &format!("{}.", String::from_utf8_lossy(label).to_lowercase());
-        at += 1 + label.len();
-    }
-    let question = &query[12..at + 5];
-    let is_txt = question[question.len() - 4..] == [0, 16, 0, 1];
-    let text = texts.get(name.trim_end_matches('.')).filter(|_| is_txt);
-    // A response, recursion available; the name does not exist if it has no text.
-    let known = texts.keys().any(|known| *known == name.trim_end_matches('.'));
-    let (count, code) = (u8::from(text.is_some()), if known { 0 } else { 3 });
-    let mut answer = vec![query[0], query[1], 0x81, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0];
-    answer.extend_from_slice(question);
-    if let Some(text) = text {
-        let length = u8::try_from(text.len()).unwrap();
-        answer.extend_from_slice(&[0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, length + 1, length]);
-        answer.extend_from_slice(text.as_bytes());
-    }
-    answer
-}
-
-async fn bring(maild: &Maild, from: &str, message: &str) -> mailwire_transport::Result<()> {
+pub(super) async fn bring(maild: &Maild, from: &str, message: &str) -> mailwire_transport::Result<()> {
     let clear = Security::plaintext_without_encryption();
     let mut config = smtp::Config::anonymous();
     config.name = Some(Host::try_from("mail.good.test").unwrap().into());
@@ -61,14 +23,15 @@ async fn bring(maild: &Maild, from: &str, message: &str) -> mailwire_transport::
 
 #[tokio::test]
 async fn messages_from_elsewhere_are_checked() {
-    let port = name_server(&[
+    let port = Zone::texts(&[
         ("good.test", "v=spf1 ip4:127.0.0.1 -all"),
         ("_dmarc.good.test", "v=DMARC1; p=reject"),
         ("bad.test", "v=spf1 -all"),
         ("_dmarc.bad.test", "v=DMARC1; p=reject"),
         ("lax.test", "v=spf1 -all"),
         ("_dmarc.lax.test", "v=DMARC1; p=none"),
-    ]);
+    ])
+    .serve();
     let checks = format!("[dns]\nservers = [\"127.0.0.1:{port}\"]\n[checks]\nreject = true\n");
     let world = World::new(&checks);
     let maild = world.start();
@@ -96,7 +59,7 @@ async fn messages_from_elsewhere_are_checked() {
 
 #[tokio::test]
 async fn without_the_wish_nothing_is_refused() {
-    let port = name_server(&[("bad.test", "v=spf1 -all"), ("_dmarc.bad.test", "v=DMARC1; p=reject")]);
+    let port = Zone::texts(&[("bad.test", "v=spf1 -all"), ("_dmarc.bad.test", "v=DMARC1; p=reject")]).serve();
     let world = World::new(&format!("[dns]\nservers = [\"127.0.0.1:{port}\"]\n[checks]\n"));
     let maild = world.start();
     bring(&maild, "ada@bad.test", "From: ada@bad.test\r\nSubject: bad\r\n\r\n").await.unwrap();

@@ -1,9 +1,12 @@
 //! The mail server: what it takes is there, or is told not to be.
 
 mod checks;
+mod dns;
+mod listening;
 mod outgoing;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod wishes;
 mod world;
 
 use std::{fs, time::Duration};

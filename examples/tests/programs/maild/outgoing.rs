@@ -8,9 +8,12 @@ use mailwire_transport::{
     smtp::report::{Action, Limits, Report},
 };
 
-use super::world::{LONG, World, arrived};
+use super::{
+    dns::Zone,
+    world::{LONG, World, arrived},
+};
 
-/// A smart host that fails so.
+/// A server of mail that fails so.
 async fn smart_host(faults: impl IntoIterator<Item = Fault>) -> MailServer {
     let clear = Security::plaintext_without_encryption();
     let config = Config::new().with_listener(Protocol::Smtp, clear, "127.0.0.1:0").with_faults(faults);
@@ -112,4 +115,36 @@ async fn what_waits_is_listed_flushed_and_removed() {
     world.maild(&["queue", "remove", "1"]).expect(64, &["the message 1 is not there"]);
     assert!(world.maild(&["queue", "list"]).out.starts_with("2 "));
     assert_eq!(maild.end(), 0);
+}
+
+#[tokio::test]
+async fn others_have_it_by_the_hosts_of_their_domain() {
+    let config = Config::new().with_listener(Protocol::Smtp, Security::required_starttls(), "127.0.0.1:0");
+    let server = MailServer::start_with(config).await.unwrap();
+    let port = server.address(Protocol::Smtp, Security::required_starttls()).port();
+    // The better host is not there; one domain takes no mail, and one does not exist.
+    let zone = Zone::default()
+        .mx("example.net", 10, "gone.example.net")
+        .mx("example.net", 20, "mx.example.net")
+        .address("gone.example.net", [127, 0, 0, 9])
+        .address("mx.example.net", [127, 0, 0, 1])
+        .mx("null.test", 0, ".")
+        .serve();
+    let world = World::new(&format!(
+        "[dns]\nservers = [\"127.0.0.1:{zone}\"]\n[outgoing]\nto = \"mx\"\nport = {port}\n[queue]\nfirst-retry = \"1s\"\n"
+    ));
+    let maild = world.start();
+    let to = ["dan@example.net", "erin@example.net", "bob@example.org", "x@null.test", "x@nowhere.test"];
+    maild.send("anna", &to, "To all").await.unwrap();
+    let came = server.wait_for(1, LONG).await.unwrap();
+    assert_eq!(came[0].recipients(), ["dan@example.net", "erin@example.net"]);
+    // Whatever the certificate.
+    assert!(came[0].client.tls, "{:?}", came[0].client);
+    assert_eq!(arrived(&mut maild.imap("bob").await, 1).await.len(), 1);
+    let [bounce] = &arrived(&mut maild.imap("anna").await, 1).await[..] else { panic!() };
+    for said in ["x@null.test", "Status: 5.1.10", "x@nowhere.test", "Status: 5.1.2"] {
+        assert!(bounce.contains(said), "no {said} in {bounce}");
+    }
+    assert_eq!(maild.end(), 0);
+    assert_eq!((server.messages().len(), world.maild(&["queue", "list"]).out.as_str()), (1, ""));
 }

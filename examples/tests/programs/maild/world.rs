@@ -54,6 +54,13 @@ impl World {
         self.configure_over(&format!("sqlite:{}", self.path("mail.db").display()), more);
     }
 
+    /// Adds keys that stand before all tables to the configuration.
+    pub(crate) fn configure_first(&self, keys: &str) {
+        let path = self.path("maild.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{keys}{text}")).unwrap();
+    }
+
     fn configure_over(&self, store: &str, more: &str) {
         let text = format!(
             "domains = [\"example.org\"]\nstore = \"{store}\"\n[listen]\nsmtp = \"127.0.0.1:0\"\n\
@@ -104,7 +111,10 @@ impl Maild {
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
             let (protocol, address) = line.split_once(' ').unwrap();
-            ports.insert(protocol.to_owned(), address.rsplit_once(':').unwrap().1.parse().unwrap());
+            // A Unix socket has none.
+            if let Ok(port) = address.rsplit_once(':').unwrap().1.parse() {
+                ports.insert(protocol.to_owned(), port);
+            }
             if protocol == "http" {
                 break;
             }

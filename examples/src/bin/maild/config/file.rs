@@ -1,6 +1,7 @@
 //! The file, as it is written, and what is wrong in it: each error names the file, the line and the key.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     ops::Range,
     path::{Path, PathBuf},
@@ -23,6 +24,7 @@ use super::{
     Checks, Config, Dns, Outgoing, QueueAt, StoreAt, beside, usual_places,
     values::{Bytes, OneOrMore, STORES, Time},
 };
+use crate::dkim::Signer;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -31,12 +33,15 @@ struct File {
     domains: Option<Spanned<Vec<String>>>,
     store: Option<StoreAt>,
     store_ca: Option<Spanned<PathBuf>>,
+    search_index: Option<Spanned<bool>>,
     memory: Option<Bytes>,
+    connections: Option<Spanned<usize>>,
     listen: Option<ListenTable>,
     tls: Option<TlsTable>,
     proxies: Vec<Spanned<String>>,
     dns: DnsTable,
     checks: Option<ChecksTable>,
+    dkim: BTreeMap<Spanned<String>, DkimTable>,
     outgoing: Option<Spanned<OutgoingTable>>,
     queue: QueueTable,
 }
@@ -75,10 +80,19 @@ struct ChecksTable {
     reject: bool,
 }
 
+/// The key of a domain.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DkimTable {
+    selector: Spanned<String>,
+    key: Spanned<PathBuf>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct OutgoingTable {
     to: Option<Spanned<String>>,
+    port: Option<Spanned<u16>>,
     password_file: Option<Spanned<PathBuf>>,
     ca: Option<Spanned<PathBuf>>,
 }
@@ -159,6 +173,8 @@ pub(super) fn read(path: &Path, text: &str, store: Option<&StoreAt>) -> Result<C
         },
         #[cfg(feature = "postgres")]
         store_tls: store_ca,
+        search_index: search_index(&source, file.search_index.as_ref(), &store)?,
+        connections: connections(&source, file.connections.as_ref())?,
         queue,
         listen,
         http,
@@ -170,6 +186,11 @@ pub(super) fn read(path: &Path, text: &str, store: Option<&StoreAt>) -> Result<C
             .collect::<Result<_>>()?,
         dns: dns(&source, &file.dns)?,
         checks: file.checks.map(|checks| Checks { reject: checks.reject }),
+        signers: file
+            .dkim
+            .iter()
+            .map(|(domain, table)| signer(&source, domain, table))
+            .collect::<Result<_>>()?,
         outgoing: file.outgoing.map_or(Ok(Outgoing::Nowhere), |table| outgoing(&source, &table))?,
         memory: usize::try_from(file.memory.map_or(256 << 20, |bytes| bytes.0)).unwrap_or(usize::MAX),
         name,
@@ -234,6 +255,28 @@ fn dns(source: &Source<'_>, table: &DnsTable) -> Result<Dns> {
     Ok(Dns { servers, dnssec: table.dnssec })
 }
 
+/// The key by which a domain signs. The selector is a name in DNS, too.
+fn signer(source: &Source<'_>, domain: &Spanned<String>, table: &DkimTable) -> Result<(String, Signer)> {
+    let name = domain.get_ref().to_lowercase();
+    let key = |key: &str| format!("dkim.{name:?}{key}");
+    if let Err(error) = Domain::new(name.as_str()) {
+        return Err(source.wrong(&domain.span(), &key(""), error));
+    }
+    let selector = table.selector.get_ref();
+    if let Err(error) = Domain::new(selector.as_str()) {
+        return Err(source.wrong(&table.selector.span(), &key(".selector"), error));
+    }
+    match Signer::read(&name, selector, table.key.get_ref()) {
+        Ok(signer) => Ok((name, signer)),
+        Err(why) => {
+            let path = table.key.get_ref().display();
+            Err(source.wrong(&table.key.span(), &key(".key"), format_args!("{path}: {why}")))
+        }
+    }
+}
+
+const ONLY_MX: &str = "is for the servers of recipients, and outgoing.to is not \"mx\"";
+
 fn outgoing(source: &Source<'_>, spanned: &Spanned<OutgoingTable>) -> Result<Outgoing> {
     let table = spanned.get_ref();
     let Some(to) = &table.to else {
@@ -254,7 +297,14 @@ fn outgoing(source: &Source<'_>, spanned: &Spanned<OutgoingTable>) -> Result<Out
         if let Some((key, Some(path))) = for_smart_hosts.into_iter().find(|(_, path)| path.is_some()) {
             return Err(source.wrong(&path.span(), key, "is for a smart host, and outgoing.to names none"));
         }
-        return Ok(if to.get_ref() == "mx" { Outgoing::Mx } else { Outgoing::Nowhere });
+        return match (to.get_ref().as_str(), &table.port) {
+            ("mx", port) => Ok(Outgoing::Mx(port.as_ref().map_or(25, |port| *port.get_ref()))),
+            (_, Some(port)) => Err(source.wrong(&port.span(), "outgoing.port", ONLY_MX)),
+            _ => Ok(Outgoing::Nowhere),
+        };
+    }
+    if let Some(port) = &table.port {
+        return Err(source.wrong(&port.span(), "outgoing.port", ONLY_MX));
     }
     let url = |error: &dyn std::fmt::Display| source.wrong(&to.span(), "outgoing.to", error);
     let mut account = Account::parse(to.get_ref()).map_err(|error| url(&error))?;
@@ -298,6 +348,24 @@ fn store_ca(
     }
     let pem = std::fs::read(ca.get_ref()).map_err(|error| wrong(&error))?;
     ClientTls::with_roots_pem(pem).map(Some).map_err(|error| wrong(&error))
+}
+
+/// An index for searches in texts, which a file can have.
+fn search_index(source: &Source<'_>, wanted: Option<&Spanned<bool>>, store: &StoreAt) -> Result<bool> {
+    let Some(wanted) = wanted.filter(|wanted| *wanted.get_ref()) else { return Ok(false) };
+    if matches!(store, StoreAt::Sqlite(_)) {
+        return Ok(true);
+    }
+    Err(source.wrong(&wanted.span(), "search-index", "is for a file, and the store is a database"))
+}
+
+fn connections(source: &Source<'_>, most: Option<&Spanned<usize>>) -> Result<Option<usize>> {
+    match most {
+        Some(most) if *most.get_ref() == 0 => {
+            Err(source.wrong(&most.span(), "connections", "nobody would ever be served"))
+        }
+        most => Ok(most.map(|most| *most.get_ref())),
+    }
 }
 
 fn queue(source: &Source<'_>, table: &QueueTable, store: &StoreAt) -> Result<QueueAt> {
@@ -375,6 +443,8 @@ mod tests {
             ("domains = [\"a..b\"]", "m.toml:1: domains: \"a..b\": "),
             ("store = \"mysql:x\"", "m.toml:1: \"mysql:x\" is no store: sqlite:FILE"),
             ("store-ca = \"a.pem\"", "m.toml:1: store-ca: is for a database"),
+            ("connections = 0", "m.toml:1: connections: nobody"),
+            ("search-index = 1", "m.toml:1: invalid type"),
             ("[tls]\ncertificate = \"a.pem\"", "m.toml:1: missing field `key`"),
             ("[tls]\ncertificate = \"a\"\nkey = [\"b\", \"c\"]", "m.toml:3: tls.key: one key for each"),
             ("proxies = [\"10.1.2.3/8\"]", "m.toml:1: proxies: 10.1.2.3/8"),
@@ -383,6 +453,8 @@ mod tests {
             ("[outgoing]\nto = \"elsewhere\"", "m.toml:2: outgoing.to: \"elsewhere\" is not"),
             ("[outgoing]\nto = \"imaps://a:b@h\"", "m.toml:2: outgoing.to: not a URL of SMTP"),
             ("[outgoing]\nto = \"mx\"\nca = \"ca.pem\"", "m.toml:3: outgoing.ca: is for a smart host"),
+            ("[outgoing]\nto = \"nowhere\"\nport = 25", "m.toml:3: outgoing.port: is for the servers"),
+            ("[outgoing]\nto = \"smtps://h\"\nport = 25", "m.toml:3: outgoing.port: is for the servers"),
             (
                 "[outgoing]\nto = \"smtps://a:b@h\"\npassword-file = \"p\"",
                 "m.toml:3: outgoing.password-file: the URL has",
@@ -392,6 +464,13 @@ mod tests {
                 "m.toml:3: outgoing.password-file: the URL names no",
             ),
             ("[outgoing]\nto = \"smtps://h\"\nca = \"/none\"", "m.toml:3: outgoing.ca: No such file"),
+            ("[dkim.\"a..b\"]\nselector = \"s\"\nkey = \"k\"", "m.toml:1: dkim.\"a..b\": "),
+            ("[dkim.\"a.b\"]\nselector = \"s s\"\nkey = \"k\"", "m.toml:2: dkim.\"a.b\".selector: "),
+            (
+                "[dkim.\"a.b\"]\nselector = \"s\"\nkey = \"/none\"",
+                "m.toml:3: dkim.\"a.b\".key: /none: No such file",
+            ),
+            ("[dkim.\"a.b\"]\nkey = \"k\"", "m.toml:1: missing field `selector`"),
             ("listen = 3", "m.toml:1: invalid type"),
             ("= 3", "m.toml:1: "),
         ] {
@@ -406,7 +485,7 @@ mod tests {
         // Its certificates are read when the server starts.
         let config = read(Path::new("maild.toml"), text, None).unwrap();
         assert_eq!(config.domains, ["example.org", "mail.example.org"]);
-        assert!(matches!(config.outgoing, Outgoing::Mx) && config.checks.is_some());
+        assert!(matches!(config.outgoing, Outgoing::Mx(25)) && config.checks.is_some());
         // What is commented out is as it says.
         let all: String =
             text.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line).to_owned() + "\n").collect();

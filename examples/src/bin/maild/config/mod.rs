@@ -14,6 +14,8 @@ use mailwire_transport::{
     Account, Protocol, proxy_protocol::Network, smtp::proto::Host, tls::CertificateFiles, tls::ClientTls,
 };
 
+use crate::dkim::Signers;
+
 /// What the server is to be.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -25,6 +27,10 @@ pub(crate) struct Config {
     /// Whom the database has to be vouched for by, where TLS is spoken with it.
     #[cfg(feature = "postgres")]
     pub(crate) store_tls: Option<ClientTls>,
+    /// Whether searches in texts have an index.
+    pub(crate) search_index: bool,
+    /// How many connections there may be at each place.
+    pub(crate) connections: Option<usize>,
     /// The name of files beside the store, or the queue where that is in a database: `.cert.pem` comes after it.
     pub(crate) beside: PathBuf,
     pub(crate) listen: Vec<Listen>,
@@ -35,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) proxies: Vec<Network>,
     pub(crate) dns: Dns,
     pub(crate) checks: Option<Checks>,
+    /// Who signs what users send.
+    pub(crate) signers: Signers,
     pub(crate) outgoing: Outgoing,
     pub(crate) queue: QueueAt,
     /// Bytes of messages that are whole in memory at one time.
@@ -87,8 +95,8 @@ pub(crate) struct Checks {
 pub(crate) enum Outgoing {
     /// It is not taken.
     Nowhere,
-    /// To the servers of its recipients.
-    Mx,
+    /// To the servers of its recipients, at this port.
+    Mx(u16),
     SmartHost(Box<Account>, Option<ClientTls>),
 }
 
