@@ -13,6 +13,8 @@ pub(crate) mod keywords;
 #[cfg(any(feature = "memory", feature = "sqlite"))]
 pub(crate) mod leases;
 pub(crate) mod limits;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod messages;
 pub(crate) mod references;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod rows;

@@ -8,7 +8,7 @@ use tokio_postgres::Row as Line;
 
 use super::{
     lines::{entry, entry_columns, uid},
-    sql::{Query, broken, get, int, lines, nat, number, query, small},
+    sql::{Query, broken, get, int, lines, number, query, small},
     tx::{Fresh, Told, Tx},
 };
 use crate::{
@@ -20,18 +20,12 @@ use crate::{
         coming::Staged,
         folder::{Entry, Folder},
         keywords::{Bits, Keywords, Unknown},
+        messages::{Copying, FORGOTTEN, KNOWN, flagged, thread_keys},
         mod_seq,
         references::references,
         tables::now,
     },
 };
-
-/// So many identifiers of messages are remembered for an account. What refers to an earlier one begins a thread.
-const KNOWN: u64 = 100_000;
-/// So many are forgotten at once.
-const FORGOTTEN: i64 = 1000;
-/// So much of an identifier is looked at.
-const IDENTIFIER: usize = 200;
 
 /// A body that is being delivered.
 #[derive(Debug, Clone)]
@@ -54,7 +48,7 @@ impl Body {
         Self {
             id,
             size: staged.size,
-            threads: keys(id, &staged.references),
+            threads: thread_keys(id, &staged.references),
             fresh: staged.raw.as_ref().map(fresh),
             is_new: true,
         }
@@ -64,16 +58,8 @@ impl Body {
     pub(super) fn known(id: BodyId, size: u64, begin: &Bytes) -> Self {
         let id = int(id.get());
         let references = references(begin);
-        Self { id, size, threads: keys(id, &references), fresh: None, is_new: false }
+        Self { id, size, threads: thread_keys(id, &references), fresh: None, is_new: false }
     }
-}
-
-fn keys(id: i64, references: &[Bytes]) -> Vec<Bytes> {
-    if references.is_empty() {
-        // Messages of one body are in one thread. No identifier has these bytes.
-        return vec![Bytes::copy_from_slice(&id.to_be_bytes())];
-    }
-    references.iter().map(|id| id.slice(..id.len().min(IDENTIFIER))).collect()
 }
 
 /// The messages of a set that are there, ascending, at most `limit`.
@@ -266,8 +252,8 @@ impl Tx {
         if self.account.thread_keys > KNOWN {
             let text = "DELETE FROM thread_key WHERE id IN
                 (SELECT id FROM thread_key WHERE account=$1 ORDER BY id LIMIT $2)";
-            self.write(query!(text, self.account.id, FORGOTTEN));
-            self.account.thread_keys = self.account.thread_keys.saturating_sub(nat(FORGOTTEN));
+            self.write(query!(text, self.account.id, int(FORGOTTEN)));
+            self.account.thread_keys = self.account.thread_keys.saturating_sub(FORGOTTEN);
         }
         thread
     }
@@ -280,22 +266,11 @@ impl Tx {
         let change = self.account.mod_seq + 1;
         let (mut changed, mut flags, mut keywords) = (Vec::new(), Vec::new(), Vec::new());
         for (uid, entry) in self.within(&folder, uids).await? {
-            if entry.bits.is_refused(entry.mod_seq, how, named) {
-                stored.refused.insert(uid);
-                continue;
-            }
-            let bits = entry.bits.after(how.action, named);
-            if bits == entry.bits {
-                continue;
-            }
+            let Some(bits) = flagged(&mut stored, (uid, &entry), how, named) else { continue };
             folder.flagged(&entry, bits, change);
             changed.push(i64::from(uid.get()));
             flags.push(i16::from(bits.system()));
             keywords.push(int(bits.keywords()));
-            if how.seen.is_some_and(|seen| entry.mod_seq > seen.get()) {
-                stored.met.insert(uid);
-            }
-            stored.changed.insert(uid);
         }
         if !changed.is_empty() {
             self.account.mod_seq = change;
@@ -363,18 +338,11 @@ impl Tx {
         how: How,
     ) -> Result<Copied> {
         let messages = self.within(source, uids).await?;
-        let set = messages.iter().map(|(uid, _)| *uid).collect();
         let into = target.as_deref().unwrap_or(source);
-        let (first, rights, uid_validity) = (into.info.uid_next, into.info.rights, into.info.uid_validity);
-        check_uids(first, messages.len())?;
-        if messages.is_empty() {
-            return Ok(Copied::new(into.mod_seq(), uid_validity, set, first));
-        }
-        if how == How::Copy {
-            let size = messages.iter().map(|(_, entry)| entry.size).sum();
-            self.account.reserve(messages.len() as u64, size)?;
-        }
-        let (change, saved) = (self.account.next_change(), now());
+        let copying = Copying::begin(&mut self.account, into, &messages, how)?;
+        let (Some(change), saved, rights) = (copying.change, copying.saved, into.info.rights) else {
+            return Ok(copying.end(into));
+        };
         let known = self.keywords(source.id).await?;
         let mut others: HashMap<Bits, Bits> = HashMap::new();
         for (_, entry) in &messages {
@@ -397,10 +365,10 @@ impl Tx {
             messages.iter().for_each(|(_, entry)| self.refer(entry.blob, -1));
         }
         self.put(source.clone());
-        if let Some(target) = target {
-            self.put(target.clone());
+        if let Some(target) = &target {
+            self.put(Folder::clone(target));
         }
-        Ok(Copied::new(mod_seq(change), uid_validity, set, first))
+        Ok(copying.end(target.as_deref().unwrap_or(source)))
     }
 
     /// Messages below a UID are no longer recent. Gives the first that was until now.

@@ -74,8 +74,8 @@ impl Objects {
     /// The begin of a range, up to the end of the piece that it is in. `None` if it is not there.
     pub(super) async fn read(&self, object: &str, range: &Range<u64>) -> Result<Option<Bytes>> {
         let (number, from, length) = place(range, PIECE);
-        let (name, ranges) = (name(object, number), [from..from.saturating_add(length)]);
-        let read = self.store.get_ranges(&name, &ranges);
+        let (name, within) = (name(object, number), from..from.saturating_add(length));
+        let read = self.store.get_ranges(&name, std::slice::from_ref(&within));
         let read = self.in_time(async { read.await.map_err(failed) }).await?;
         Ok(read.into_iter().next().filter(|data| !data.is_empty()))
     }

@@ -21,17 +21,11 @@ use crate::{
         check_uids,
         coming::Staged,
         keywords::{Bits, Keywords, Unknown},
+        messages::{Copying, FORGOTTEN, KNOWN, flagged, thread_keys},
         mod_seq,
         tables::now,
     },
 };
-
-/// So many identifiers of messages are remembered for an account. What refers to an earlier one begins a thread.
-const KNOWN: u64 = 100_000;
-/// So many are forgotten at once.
-const FORGOTTEN: u64 = 1000;
-/// So much of an identifier is looked at.
-const IDENTIFIER: usize = 200;
 
 /// A body that is being delivered.
 pub(super) struct Body {
@@ -242,17 +236,10 @@ impl Tx<'_> {
 
     /// The thread of a message that comes. It never changes: where a message joins two threads, they stay two.
     fn thread(&mut self, account: &mut Account, body: &Body) -> Result<i64> {
-        let own = body.id.to_be_bytes();
-        let mut keys: Vec<&[u8]> =
-            body.references.iter().map(|id| id.get(..IDENTIFIER).unwrap_or(id)).collect();
-        if keys.is_empty() {
-            // Messages of one body are in one thread. No identifier has these bytes.
-            keys.push(&own);
-        }
         let (mut thread, mut unknown) = (None, Vec::new());
-        for key in keys {
+        for key in thread_keys(body.id, &body.references) {
             let text = "SELECT thread FROM thread_key WHERE account=?1 AND key=?2";
-            match one(self.sql, text, params![account.id, key], |line| get::<i64>(line, 0))? {
+            match one(self.sql, text, params![account.id, &*key], |line| get::<i64>(line, 0))? {
                 Some(known) => thread = thread.or(Some(known)),
                 None => unknown.push(key),
             }
@@ -264,7 +251,7 @@ impl Tx<'_> {
         for key in unknown {
             let text =
                 "INSERT INTO thread_key(account, key, thread) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING";
-            account.thread_keys += run(self.sql, text, params![account.id, key, thread])? as u64;
+            account.thread_keys += run(self.sql, text, params![account.id, &*key, thread])? as u64;
         }
         if account.thread_keys > KNOWN {
             let text = "DELETE FROM thread_key WHERE id IN
@@ -283,19 +270,8 @@ impl Tx<'_> {
         let mut stored = Stored::new(folder.mod_seq());
         let change = account.mod_seq + 1;
         for (uid, entry) in folder.within(self.sql, uids, usize::MAX)? {
-            if entry.bits.is_refused(entry.mod_seq, how, named) {
-                stored.refused.insert(uid);
-                continue;
-            }
-            let bits = entry.bits.after(how.action, named);
-            if bits == entry.bits {
-                continue;
-            }
+            let Some(bits) = flagged(&mut stored, (uid, &entry), how, named) else { continue };
             folder.flag(self.sql, uid, &entry, bits, change)?;
-            if how.seen.is_some_and(|seen| entry.mod_seq > seen.get()) {
-                stored.met.insert(uid);
-            }
-            stored.changed.insert(uid);
         }
         if !stored.changed.is_empty() {
             account.mod_seq = change;
@@ -350,18 +326,11 @@ impl Tx<'_> {
         how: How,
     ) -> Result<Copied> {
         let messages = source.within(self.sql, uids, usize::MAX)?;
-        let set = messages.iter().map(|(uid, _)| *uid).collect();
         let into = target.as_deref().unwrap_or(source);
-        let (first, rights, uid_validity) = (into.info.uid_next, into.info.rights, into.info.uid_validity);
-        check_uids(first, messages.len())?;
-        if messages.is_empty() {
-            return Ok(Copied::new(into.mod_seq(), uid_validity, set, first));
-        }
-        if how == How::Copy {
-            let size = messages.iter().map(|(_, entry)| entry.size).sum();
-            account.reserve(messages.len() as u64, size)?;
-        }
-        let (change, saved) = (account.next_change(), now());
+        let copying = Copying::begin(account, into, &messages, how)?;
+        let (Some(change), saved, rights) = (copying.change, copying.saved, into.info.rights) else {
+            return Ok(copying.end(into));
+        };
         let known = keywords(self.sql, source.id)?;
         let mut others: HashMap<Bits, Bits> = HashMap::new();
         for (_, entry) in &messages {
@@ -384,10 +353,10 @@ impl Tx<'_> {
             source.remove(self.sql, &messages, change)?;
         }
         source.save(self)?;
-        if let Some(target) = target {
+        if let Some(target) = &mut target {
             target.save(self)?;
         }
-        Ok(Copied::new(mod_seq(change), uid_validity, set, first))
+        Ok(copying.end(target.as_deref().unwrap_or(source)))
     }
 
     /// Messages below a UID are no longer recent. Gives the first that was until now.
