@@ -39,8 +39,10 @@ impl Folder {
         Self(folder)
     }
 
+    /// But for files that a process was about to write when it was killed: they are not there for an object store.
     fn pieces(&self) -> Vec<PathBuf> {
-        std::fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path()).collect()
+        let files = std::fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| !path.to_string_lossy().contains('#')).collect()
     }
 }
 
