@@ -203,7 +203,8 @@ class Cyrus(Server):
     # Debian's packages of the two daemons cannot be installed beside those of Dovecot: they are unpacked elsewhere.
     DAEMONS = Path(os.environ.get("CYRUS_DAEMONS", BIN))
 
-    def __init__(self, folder, authority, allow_plaintext="no"):
+    def __init__(self, folder, authority, allow_plaintext="no", users=((USER, PASSWORD),), more=""):
+        """`more` is added to its settings."""
         self.folder = folder
         ports = free_ports(5)
         self.imap, self.imaps, self.pop3, self.pop3s, self.lmtp = ports
@@ -244,7 +245,7 @@ munge8bit: no
 tls_session_timeout: 0
 imapidlepoll: 1
 syslog_prefix: interop
-""")
+{more}""")
         services = "".join(
             f'  {name} cmd="{daemons}/{program} -C {settings}" listen="127.0.0.1:{port}" prefork=0\n'
             for name, program, port in (("imap", "imapd", self.imap), ("imaps", "imapd -s", self.imaps),
@@ -259,9 +260,10 @@ SERVICES {{
 EVENTS {{
 }}
 """)
-        name, realm = USER.split("@")
-        subprocess.run(["saslpasswd2", "-p", "-c", "-f", str(folder / "sasldb"), "-u", realm, name], check=True,
-                       input=PASSWORD.encode())
+        for user, password in users:
+            name, realm = user.split("@")
+            subprocess.run(["saslpasswd2", "-p", "-c", "-f", str(folder / "sasldb"), "-u", realm, name], check=True,
+                           input=password.encode())
         shutil.chown(folder / "sasldb", self.USER, "mail")
         with open(folder / "log", "wb") as log:
             self.start([self.BIN / "master", "-C", settings, "-M", folder / "cyrus.conf", "-p", folder / "run" / "pid", "-D"],

@@ -1,25 +1,19 @@
 #!/usr/bin/env python3
-"""The load of `serve --store sqlite:FILE` beside that of Dovecot, in one run on this machine, both with `fsync`: messages a
-second by LMTP, FETCH and SEARCH in a mailbox of many, and memory for each IDLE session. Prints tables in Markdown.
+"""The load of `maild` over a file and over PostgreSQL beside that of Dovecot and of Cyrus, in one run on this machine, all
+waiting for the disk as they do by themselves: messages a second by LMTP, FETCH and SEARCH in a mailbox of many, and memory for
+each IDLE session. Prints tables in Markdown. README.md says what it needs.
 
-    run.py [--quick] [--serve PROGRAM] [--folder FOLDER] [--rounds N] [--fetched N] [--searched N] [--sessions N]
+    run.py [--quick] [--servers NAMES] [--maild PROGRAM] [--folder FOLDER] [--rounds N] [--messages N] [--fetched N]
+           [--searched N] [--sessions N]
 
-`serve` is built for release (`cargo build --release -p mailwire-examples --bin serve`); Dovecot 2.3 (dovecot-imapd,
-dovecot-lmtpd) is started with a configuration of its own below FOLDER, which is to be on a disk, and not in memory: that
-waits for no `fsync`. Rates are the medians of rounds, in which both take their turns. It needs root, for Dovecot, a
-`rustc`, and as many open files as there are sessions (`ulimit -n`): otherwise there are fewer, which is said. What is given
-as 0 is left out: `--rounds 0 --searched 0` has sessions alone.
+FOLDER is to be on a disk, and not in memory: that waits for no `fsync`. Rates are the medians of rounds, in which all take
+their turns. What is given as 0 is left out: `--rounds 0 --searched 0` has sessions alone.
 """
 
 import argparse
-import base64
-import functools
-import hashlib
-import hmac
 import os
 import resource
 import shutil
-import socket
 import ssl
 import statistics
 import subprocess
@@ -28,186 +22,39 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from servers import Authority, Server, free_ports, listen  # noqa: E402
+from servers import Authority  # noqa: E402
+from session import Imap, fill, messages  # noqa: E402
+from stores import USERS, Cyrus, Database, Dovecot, Maild  # noqa: E402
 
-USERS = 10
 SIZE = 2000
-CONNECTIONS = (1, 8, 10)
-DOMAIN = "example.org"
-# Dovecot has a process for each session.
-DOVECOT_SESSIONS = 500
+# With one connection each message waits for the disk alone: a part of them is enough.
+CONNECTIONS = {1: 4, 8: 1, 10: 1}
+# What takes longer than so many seconds is not done again.
+LONG = 8
 
 
-class Ours(Server):
-    name = "ours"
-
-    def __init__(self, folder, authority, program, index=False):
-        self.lmtp, self.imap, self.imaps = free_ports(3)
-        self.sessions = sys.maxsize
-        self.again = functools.partial(self.restarted, folder, authority, program, index)
-        words = [program, "--store", f"sqlite:{folder / 'mail.db'}", "--connections", 20_000, "--cert", authority.cert, "--key", authority.key]
-        for user in range(USERS):
-            words += ["--user", f"user{user}@{DOMAIN}=secret"]
-        for protocol, port in (("lmtp", self.lmtp), ("imap", self.imap), ("imaps", self.imaps)):
-            words += ["--listen", f"{protocol}=127.0.0.1:{port}"]
-        if index:
-            words.append("--search-index")
-        self.start(words, (self.lmtp, self.imap, self.imaps), stdout=subprocess.DEVNULL)
-
-
-    def restarted(self, *words):
-        self.stop()
-        server = Ours(*words)
-        server.name = self.name
-        return server
-
-
-class Dovecot(Server):
-    name = "Dovecot"
-
-    def again(self):
-        """Each session is a process of its own anyway."""
-        return self
-
-    def __init__(self, folder, authority):
-        self.lmtp, self.imap, self.imaps = free_ports(3)
-        self.sessions = DOVECOT_SESSIONS
-        mail = folder / "mail"
-        mail.mkdir(parents=True)
-        shutil.chown(mail, "mail", "mail")
-        config = folder / "dovecot.conf"
-        config.write_text(f"""
-base_dir = {folder}/run
-state_dir = {folder}/state
-log_path = {folder}/log
-protocols = imap lmtp
-listen = 127.0.0.1
-ssl = yes
-ssl_cert = <{authority.cert}
-ssl_key = <{authority.key}
-disable_plaintext_auth = no
-hostname = localhost
-mail_location = sdbox:{mail}/%u
-mail_fsync = optimized
-mail_uid = mail
-mail_gid = mail
-first_valid_uid = 1
-first_valid_gid = 1
-default_internal_user = dovecot
-default_login_user = dovenull
-default_process_limit = 2000
-default_client_limit = 10000
-default_vsz_limit = 0
-passdb {{
-  driver = static
-  args = password=secret
-}}
-userdb {{
-  driver = static
-  args = uid=mail gid=mail home={mail}/%u allow_all_users=yes
-}}
-namespace inbox {{
-  inbox = yes
-}}
-protocol imap {{
-  mail_max_userip_connections = 100000
-}}
-service imap-login {{
-  service_count = 0
-  process_limit = 4
-}}
-{listen("imap-login", imap=self.imap, imaps=self.imaps)}
-{listen("lmtp", lmtp=self.lmtp)}
-service stats {{
-  chroot =
-}}
-""")
-        self.start(["dovecot", "-F", "-c", config], (self.lmtp, self.imap, self.imaps))
-
-
-class Imap:
-    """A session by hand."""
-
-    def __init__(self, port, tls=None, user=0, source=0):
-        address = f"127.0.{source // 200}.{source % 200 + 1}"
-        plain = socket.create_connection(("127.0.0.1", port), 120, (address, 0))
-        self.socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
-        self.rest = b""
-        self.line()
-        name = f"user{user}@{DOMAIN}"
-        if b"LOGINDISABLED" in self.ask("CAPABILITY"):
-            self.scram(name, b"secret")
-        else:
-            self.ask(f"LOGIN {name} secret")
-
-    def scram(self, name, password):
-        """RFC 5802: what is not asked for a password in clear has to be asked so."""
-        def exchange(words, begin):
-            self.socket.sendall(begin + base64.b64encode(words) + b"\r\n")
-            return base64.b64decode(self.line().removeprefix(b"+ "))
-
-        first = b"n=%b,r=%b" % (name.encode(), base64.b64encode(os.urandom(18)))
-        challenge = exchange(b"n,," + first, b"tag7 AUTHENTICATE SCRAM-SHA-256 ")
-        said = dict(part.split(b"=", 1) for part in challenge.split(b","))
-        salted = salted_password(password, base64.b64decode(said[b"s"]), int(said[b"i"]))
-        last = b"c=biws,r=" + said[b"r"]
-        key = hmac.digest(salted, b"Client Key", "sha256")
-        signature = hmac.digest(hashlib.sha256(key).digest(), b",".join((first, challenge, last)), "sha256")
-        proof = bytes(one ^ other for one, other in zip(key, signature))
-        exchange(last + b",p=" + base64.b64encode(proof), b"")
-        # An empty line; the answer to it is the end.
-        self.ask("", begin=b"")
-
-    def more(self):
-        piece = self.socket.recv(1 << 20)
-        if not piece:
-            raise RuntimeError("the connection ended")
-        return piece
-
-    def line(self):
-        while b"\r\n" not in self.rest:
-            self.rest += self.more()
-        line, _, self.rest = self.rest.partition(b"\r\n")
-        return line
-
-    def ask(self, command, begin=b"tag7 "):
-        """The answer in bytes; a server's literals are looked through as they are."""
-        self.socket.sendall(begin + command.encode() + b"\r\n")
-        pieces, end = [self.rest], b""
-        while True:
-            end = (end + pieces[-1])[-8192:]
-            place = end.find(b"tag7 ") if end.startswith(b"tag7 ") else end.find(b"\r\ntag7 ")
-            if place >= 0 and end.endswith(b"\r\n"):
-                if b"tag7 OK" not in end[place:]:
-                    raise RuntimeError(f"{command}: {end[place:]!r}")
-                self.rest = b""
-                return b"".join(pieces)
-            pieces.append(self.more())
-
-    def idle(self):
-        self.socket.sendall(b"tag7 IDLE\r\n")
-        while not self.line().startswith(b"+"):
-            pass
-
-
-@functools.cache
-def salted_password(password, salt, iterations):
-    return hashlib.pbkdf2_hmac("sha256", password, salt, iterations)
-
-
-def deliver(program, server, connections, messages, users=USERS):
+def deliver(program, server, connections, count):
     """Messages a second."""
-    words = [program, *map(str, (server.lmtp, connections, messages, SIZE, users))]
-    return messages / float(subprocess.run(words, check=True, capture_output=True, text=True, timeout=3600).stdout)
+    words = [program, *map(str, (server.lmtp, connections, count, SIZE, USERS))]
+    return count / float(subprocess.run(words, check=True, capture_output=True, text=True, timeout=3600).stdout)
 
 
 def timed(work):
     start = time.monotonic()
     answer = work()
     return time.monotonic() - start, answer
+
+
+def waits(folder):
+    """Milliseconds that a small write waits for the disk, in the median."""
+    with open(folder / "waits", "wb", buffering=0) as file:
+        def write():
+            file.write(bytes(4096))
+            os.fdatasync(file.fileno())
+        return statistics.median(timed(write)[0] for _ in range(50)) * 1000
 
 
 def processes(root):
@@ -249,50 +96,78 @@ def idle_memory(server, port, tls, count):
         return session
 
     # What is there once, whoever comes, is there before it is measured: caches, threads.
-    warm = [begin(number) for number in range(200)]
+    first = min(200, count // 5)
+    warm = [begin(number) for number in range(first)]
     before = memory(server)
-    sessions = [begin(number) for number in range(200, 200 + count)]
+    sessions = [begin(number) for number in range(first, first + count)]
     used = memory(server) - before
     for session in warm + sessions:
         session.socket.close()
     return used / count
 
 
-def rates(program, servers, rounds, messages):
+def rates(program, servers, rounds, count):
+    # What is there once, whoever comes: connections to a database and its statements, processes.
+    for server in servers:
+        deliver(program, server, 10, count // 4)
     print(f"Messages of {SIZE} bytes for {USERS} users by LMTP, a second; the median of {rounds} rounds, and the lowest and "
-          f"highest:\n\n| connections | {' | '.join(server.name for server in servers)} | times |\n| ---: |"
-          f"{' ---: |' * (len(servers) + 1)}")
-    for connections in CONNECTIONS:
+          f"highest:\n\n| connections | {' | '.join(server.name for server in servers)} |\n| ---: |"
+          f"{' ---: |' * len(servers)}")
+    for connections, part in CONNECTIONS.items():
         found = {server.name: [] for server in servers}
         for _ in range(rounds):
             for server in servers:
-                found[server.name].append(deliver(program, server, connections, messages))
-        medians = [statistics.median(rates) for rates in found.values()]
-        cells = [f"{statistics.median(rates):,.0f} ({min(rates):,.0f}-{max(rates):,.0f})" for rates in found.values()]
-        print(f"| {connections} | {' | '.join(cells)} | {medians[0] / medians[1]:.1f} |", flush=True)
+                found[server.name].append(deliver(program, server, connections, count // part))
+        # Dovecot is what the others are compared with.
+        usual = statistics.median(found["Dovecot"]) if "Dovecot" in found else None
+        cells = []
+        for name, of_it in found.items():
+            median = statistics.median(of_it)
+            times = f", {median / usual:.1f} times" if usual and name != "Dovecot" else ""
+            cells.append(f"{median:,.0f} ({min(of_it):,.0f}-{max(of_it):,.0f}){times}")
+        print(f"| {connections} | {' | '.join(cells)} |", flush=True)
 
 
-def lookups(program, servers, fetched, searched):
+def line(server, what, count, work):
+    """Does it, and again if it was quick. Returns the first answer."""
+    seconds, answer = timed(work)
+    cells = [f"{seconds:.2f}"]
+    if seconds < LONG:
+        cells.append(f"{timed(work)[0]:.2f}")
+    found = len(answer.split(b"\r\n")[0].split()) - 2 if what.startswith("SEARCH") else count
+    print(f"| {server.name} | {what} | {count:,} | {', '.join(cells)} | {found:,} |", flush=True)
+
+
+def lookups(servers, fetched, searched):
     """A mailbox is filled first: that of one user, which the rates have left with a part already."""
-    print("\nSeconds, of one session:\n\n| | messages | seconds | found |\n| --- | ---: | ---: | ---: |")
+    print("\nSeconds, of one session, first and again:\n\n| | | messages | seconds | found |\n| --- | --- | ---: | ---: | ---: |")
     for server in servers:
-        def there():
-            answer = Imap(server.imap).ask("STATUS INBOX (MESSAGES)")
-            return int(answer.partition(b"(MESSAGES ")[2].partition(b")")[0])
-
-        missing = max(fetched, searched) - there()
+        session = Imap(server.imap)
+        there = session.ask("STATUS INBOX (MESSAGES)").partition(b"(MESSAGES ")[2]
+        missing = max(fetched, searched) - int(there.partition(b")")[0])
         if missing > 0:
-            deliver(program, server, 8, missing, users=1)
+            seconds, _ = timed(lambda: fill(session, messages(missing, SIZE)))
+            print(f"| {server.name} | APPEND, 500 by a command | {missing:,} | {seconds:.2f} | |", flush=True)
+        session.ask("SELECT INBOX")
+        items = "(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)"
+        line(server, "FETCH of envelopes", fetched, lambda: session.ask(f"FETCH 1:{fetched} {items}"))
+        line(server, "SEARCH of a word", searched, lambda: session.ask(f'UID SEARCH 1:{searched} BODY "needle"'))
+
+
+def with_index(server, fetched, searched):
+    """The same file, with an index."""
+    server = server.again(index=True)
+    try:
+        server.name = "maild, sqlite, with an index"
+        seconds, _ = timed(lambda: settle(server))
+        print(f"| {server.name} | all put into the index | | {seconds:.0f} | |", flush=True)
         session = Imap(server.imap)
         session.ask("SELECT INBOX")
-        fetch = f"FETCH 1:{fetched} (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)"
-        for kind in ("first", "again"):
-            seconds, _ = timed(lambda: session.ask(fetch))
-            print(f"| {server.name}: FETCH of envelopes, {kind} | {fetched:,} | {seconds:.2f} | |", flush=True)
-        for kind in ("first", "again"):
-            seconds, answer = timed(lambda: session.ask(f'UID SEARCH 1:{searched} BODY "needle"'))
-            found = len(answer.split(b"\r\n")[0].split()) - 2
-            print(f"| {server.name}: SEARCH of a word, {kind} | {searched:,} | {seconds:.2f} | {found} |", flush=True)
+        line(server, "SEARCH of a word", searched, lambda: session.ask(f'UID SEARCH 1:{searched} BODY "needle"'))
+        return server.again(index=False)
+    except BaseException:
+        server.stop()
+        raise
 
 
 def sessions(servers, wanted, authority):
@@ -306,59 +181,12 @@ def sessions(servers, wanted, authority):
           "| | sessions | plain | TLS |\n| --- | ---: | ---: | ---: |")
     for place, server in enumerate(servers):
         of_it = min(count, server.sessions)
-        cells = [idle_memory(server, server.imap, None, of_it)]
-        # What others have left in its memory is not to be used again.
-        server = server.again()
-        servers[place] = server
-        cells.append(idle_memory(server, server.imaps, tls, of_it))
+        cells = []
+        for security in (None, tls):
+            # What others have left in its memory is not to be used again.
+            servers[place] = server = server.again()
+            cells.append(idle_memory(server, server.imaps if security else server.imap, security, of_it))
         print(f"| {server.name} | {of_it:,} | {' | '.join(f'{cell / 1000:,.1f} kB' for cell in cells)} |", flush=True)
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true", help="one short round, and a tenth of all else")
-    parser.add_argument("--serve", type=Path, default=HERE.parent.parent / "target/release/serve")
-    parser.add_argument("--folder", type=Path, help="on a disk; a temporary one otherwise")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--messages", type=int, default=4000, help="of a round")
-    parser.add_argument("--fetched", type=int, default=10_000)
-    parser.add_argument("--searched", type=int, default=100_000)
-    parser.add_argument("--sessions", type=int, default=5000)
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.rounds = 1
-        for name in ("messages", "fetched", "searched", "sessions"):
-            setattr(arguments, name, getattr(arguments, name) // 10)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    folder = Path(tempfile.mkdtemp(prefix="load-", dir=arguments.folder or Path(__file__).parent))
-    folder.chmod(0o755)
-    servers = []
-    try:
-        program = folder / "lmtp"
-        subprocess.run(["rustc", "--edition", "2024", "-O", "-o", program, HERE / "lmtp.rs"], check=True)
-        authority = Authority(folder)
-        (folder / "ours").mkdir()
-        servers.append(Ours(folder / "ours", authority, arguments.serve))
-        servers.append(Dovecot(folder / "dovecot", authority))
-        load = os.getloadavg()[0]
-        print(f"{os.cpu_count()} processors, with a load of {load:.1f} before.\n")
-        if arguments.rounds:
-            rates(program, servers, arguments.rounds, arguments.messages)
-        if arguments.searched:
-            lookups(program, servers, arguments.fetched, arguments.searched)
-            # The same file, with an index.
-            servers[0].stop()
-            servers[0] = indexed = Ours(folder / "ours", authority, arguments.serve, index=True)
-            indexed.name = "ours, with an index"
-            settle(indexed)
-            lookups(program, [indexed], arguments.fetched, arguments.searched)
-        if arguments.sessions:
-            sessions(servers, arguments.sessions, authority)
-    finally:
-        for server in servers:
-            server.stop()
-        shutil.rmtree(folder)
 
 
 def settle(server):
@@ -374,6 +202,72 @@ def settle(server):
         if now - before < 5:
             return
         before = now
+
+
+def start(servers, names, folder, authority, maild):
+    """What ends them is to be called afterwards, in their order."""
+    if "sqlite" in names:
+        servers.append(Maild("maild, sqlite", folder / "sqlite", authority, maild, f"sqlite:{folder / 'sqlite' / 'mail.db'}"))
+    database = None
+    if "postgres" in names:
+        database = Database(folder)
+        try:
+            servers.append(Maild("maild, PostgreSQL", folder / "postgres", authority, maild, database.url))
+        except BaseException:
+            database.stop()
+            raise
+    if "dovecot" in names:
+        servers.append(Dovecot(folder / "dovecot", authority))
+    if "cyrus" in names:
+        servers.append(Cyrus(folder / "cyrus", authority))
+    return database
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="one short round, and a tenth of all else")
+    parser.add_argument("--servers", default="sqlite,postgres,dovecot,cyrus", help="which, separated by commas")
+    parser.add_argument("--maild", type=Path, default=HERE.parent.parent / "target/release/maild")
+    parser.add_argument("--folder", type=Path, help="on a disk; a temporary one otherwise")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--messages", type=int, default=2000, help="of a round")
+    parser.add_argument("--fetched", type=int, default=10_000)
+    parser.add_argument("--searched", type=int, default=100_000)
+    parser.add_argument("--sessions", type=int, default=5000)
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rounds = 1
+        for name in ("messages", "fetched", "searched", "sessions"):
+            setattr(arguments, name, getattr(arguments, name) // 10)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    folder = Path(tempfile.mkdtemp(prefix="load-", dir=arguments.folder or HERE))
+    folder.chmod(0o755)
+    servers, database = [], None
+    begun = time.monotonic()
+    try:
+        program = folder / "lmtp"
+        subprocess.run(["rustc", "--edition", "2024", "-O", "-o", program, HERE / "lmtp.rs"], check=True)
+        authority = Authority(folder)
+        database = start(servers, arguments.servers.split(","), folder, authority, arguments.maild)
+        load, wait = os.getloadavg()[0], waits(folder)
+        print(f"{os.cpu_count()} processors, with a load of {load:.1f} before; a write of 4 kB waits {wait:.2f} ms for the disk.\n")
+        if arguments.rounds:
+            rates(program, servers, arguments.rounds, arguments.messages)
+        if arguments.searched:
+            lookups(servers, arguments.fetched, arguments.searched)
+            for place, server in enumerate(servers):
+                if server.name == "maild, sqlite":
+                    servers[place] = with_index(server, arguments.fetched, arguments.searched)
+        if arguments.sessions:
+            sessions(servers, arguments.sessions, authority)
+        print(f"\nAll of it took {time.monotonic() - begun:.0f} s.")
+    finally:
+        for server in servers:
+            server.stop()
+        if database:
+            database.stop()
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
