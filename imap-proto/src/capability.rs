@@ -450,7 +450,7 @@ impl Capabilities {
         match capability {
             Capability::AppendLimit(_) | Capability::MessageLimit(_) | Capability::SaveLimit(_) => {
                 let kind = core::mem::discriminant(capability);
-                self.list.iter().any(|has| core::mem::discriminant(has) == kind)
+                self.iter().any(|has| core::mem::discriminant(has) == kind)
             }
             known => self.has(known),
         }
@@ -459,12 +459,12 @@ impl Capabilities {
     /// Whether a capability is offered by its own name or as a part of IMAP4rev2.
     #[must_use]
     pub fn has_or_rev2(&self, capability: &Capability) -> bool {
-        self.list.iter().any(|has| has == capability || *has == Capability::Imap4Rev2)
+        self.iter().any(|has| has == capability || *has == Capability::Imap4Rev2)
     }
 
     /// The names of the SASL mechanisms, of the capabilities `AUTH=`.
     pub fn mechanisms(&self) -> impl Iterator<Item = &Mechanism> {
-        self.list.iter().filter_map(|capability| match capability {
+        self.iter().filter_map(|capability| match capability {
             Capability::Auth(mechanism) => Some(mechanism),
             _ => None,
         })
@@ -474,7 +474,7 @@ impl Capabilities {
     /// `APPENDLIMIT=` ([RFC 7889](https://www.rfc-editor.org/rfc/rfc7889)).
     #[must_use]
     pub fn append_limit(&self) -> Option<u64> {
-        self.list.iter().find_map(|capability| match capability {
+        self.iter().find_map(|capability| match capability {
             Capability::AppendLimit(limit) => *limit,
             _ => None,
         })
@@ -484,7 +484,7 @@ impl Capabilities {
     /// ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
     #[must_use]
     pub fn message_limit(&self) -> Option<NonZeroU32> {
-        self.list.iter().find_map(|capability| match capability {
+        self.iter().find_map(|capability| match capability {
             Capability::MessageLimit(limit) => Some(*limit),
             _ => None,
         })
@@ -494,7 +494,7 @@ impl Capabilities {
     /// ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
     #[must_use]
     pub fn save_limit(&self) -> Option<NonZeroU32> {
-        let limits = self.list.iter().filter_map(|capability| match capability {
+        let limits = self.iter().filter_map(|capability| match capability {
             Capability::MessageLimit(limit) | Capability::SaveLimit(limit) => Some(*limit),
             _ => None,
         });
@@ -525,16 +525,12 @@ impl Capabilities {
         let list: Option<Vec<_>> = list.iter().map(compact).collect();
         list.map(Self::from)
     }
-
-    pub(crate) fn as_slice(&self) -> &[Capability] {
-        &self.list
-    }
 }
 
 /// Takes a list as what a server has said: capabilities that are known.
 impl From<Vec<Capability>> for Capabilities {
     fn from(list: Vec<Capability>) -> Self {
-        Self { known: true, list }
+        list.into_iter().collect()
     }
 }
 

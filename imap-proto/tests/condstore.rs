@@ -29,7 +29,7 @@ fn resyncing() -> server::Connection {
     let offered =
         ["CONDSTORE", "QRESYNC", "SORT", "THREAD=REFERENCES", "X-GM-EXT-1", "ANNOTATE-EXPERIMENT-1"];
     config.add_capabilities(offered.map(capability)).unwrap();
-    config.enable = vec![Capability::CondStore, Capability::QResync];
+    config.enable = [Capability::CondStore, Capability::QResync].into_iter().collect();
     serving_with(config)
 }
 
@@ -155,7 +155,7 @@ fn a_server_refuses_what_was_not_enabled() {
     assert_eq!(error.reason, Misuse::WrongState(WrongState::NotEnabled("QRESYNC")));
     // ENABLE is answered with what is offered.
     let mut config = server_config(Channel::Tls);
-    config.enable = vec![Capability::QResync];
+    config.enable = [Capability::QResync].into_iter().collect();
     let mut server = serving_with(config);
     assert_eq!(refused(&mut server, select), "a BAD the extension is not offered\r\n");
 

@@ -282,7 +282,7 @@ fn messages_are_counted_one_by_one() {
 #[test]
 fn literal_minus() {
     let mut config = server_config(Channel::Tls);
-    config.literals = Literals::Minus;
+    config.set_literals(Literals::Minus);
     let mut server = serving_with(config);
     assert!(server.capabilities().has(&mailwire_imap::Capability::LiteralMinus));
     assert!(!server.capabilities().has(&mailwire_imap::Capability::LiteralPlus));

@@ -448,7 +448,7 @@ fn what_the_machine_cannot_keep_is_not_offered() {
 fn enable_is_answered_with_what_can_be_kept() {
     let capability = |name: &str| mailwire_imap::Capability::new(name).unwrap();
     let mut config = server_config(Channel::Tls);
-    config.enable = ["UTF8=ACCEPT", "UTF8=ONLY", "CONDSTORE"].map(capability).to_vec();
+    config.enable = ["UTF8=ACCEPT", "UTF8=ONLY", "CONDSTORE"].map(capability).into_iter().collect();
     let mut server = serving_with(config);
     feed(&mut server, b"a ENABLE UTF8=ACCEPT UTF8=ONLY CONDSTORE IMAP4rev2\r\n");
     assert_eq!(drain_text(&mut server), "* ENABLED CONDSTORE IMAP4rev2\r\na OK done\r\n");

@@ -157,7 +157,7 @@ impl Actor for Application {
                 // What the machine offers by itself stands there, too.
                 let _ = config.add_capabilities([extension.clone()]);
             }
-            config.enable.clone_from(offered);
+            config.enable = offered.clone().into();
         }
         config.set_greeting(greeting).unwrap();
         let said = String::from_utf8(transcript.said_by(Side::Client)).unwrap();

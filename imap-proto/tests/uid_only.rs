@@ -24,7 +24,7 @@ fn serving_uids(enabled: bool) -> server::Connection {
     let mut config = server_config(Channel::Tls);
     let offered = [Capability::UidOnly, Capability::UidBatches, Capability::QResync];
     config.add_capabilities(offered.clone()).unwrap();
-    config.enable = offered.to_vec();
+    config.enable = offered.iter().cloned().collect();
     let mut server = serving_with(config);
     if enabled {
         feed(&mut server, b"a ENABLE UIDONLY QRESYNC\r\n");

@@ -39,17 +39,17 @@ impl Default for AskCapabilities {
 /// }
 /// ```
 ///
-/// It gives `unknown`, `is_known`, `has`, `iter`, `len`, `is_empty`; from an iterator it is known.
+/// It gives `unknown`, `is_known`, `has`, `iter`, `len`, `is_empty`; from an iterator it is known. Its copies share one list:
+/// that of a server is the same for thousands of connections.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! capability_list {
     ($(#[$meta:meta])* $vis:vis struct $name:ident of $capability:ident;) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Default)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         $vis struct $name {
-            list: ::alloc::vec::Vec<$capability>,
-            known: bool,
+            /// `None`: the server has not said it.
+            list: ::core::option::Option<::alloc::sync::Arc<[$capability]>>,
         }
 
         impl $name {
@@ -57,43 +57,58 @@ macro_rules! capability_list {
             /// and only trying tells.
             #[must_use]
             pub const fn unknown() -> Self {
-                Self { list: ::alloc::vec::Vec::new(), known: false }
+                Self { list: ::core::option::Option::None }
             }
 
             /// Whether the server has said what it offers.
             #[must_use]
             pub const fn is_known(&self) -> bool {
-                self.known
+                self.list.is_some()
+            }
+
+            pub(crate) fn as_slice(&self) -> &[$capability] {
+                self.list.as_deref().unwrap_or_default()
             }
 
             /// Whether exactly this is offered, its parameters included.
             #[must_use]
             pub fn has(&self, capability: &$capability) -> bool {
-                self.list.contains(capability)
+                self.as_slice().contains(capability)
             }
 
             /// All capabilities, in the order in which they were named.
             pub fn iter(&self) -> ::core::slice::Iter<'_, $capability> {
-                self.list.iter()
+                self.as_slice().iter()
             }
 
             /// The number of capabilities.
             #[must_use]
             pub fn len(&self) -> usize {
-                self.list.len()
+                self.as_slice().len()
             }
 
             /// Whether there are no capabilities, as where they are not known.
             #[must_use]
             pub fn is_empty(&self) -> bool {
-                self.list.is_empty()
+                self.as_slice().is_empty()
             }
         }
 
         /// Takes a list as what a server has said.
         impl ::core::iter::FromIterator<$capability> for $name {
             fn from_iter<I: ::core::iter::IntoIterator<Item = $capability>>(list: I) -> Self {
-                Self { list: list.into_iter().collect(), known: true }
+                Self { list: Some(list.into_iter().collect()) }
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
+                use serde::ser::SerializeStruct as _;
+                let mut shown = serializer.serialize_struct(::core::stringify!($name), 2)?;
+                shown.serialize_field("list", self.as_slice())?;
+                shown.serialize_field("known", &self.is_known())?;
+                shown.end()
             }
         }
 
@@ -102,7 +117,7 @@ macro_rules! capability_list {
             type IntoIter = ::alloc::vec::IntoIter<$capability>;
 
             fn into_iter(self) -> Self::IntoIter {
-                self.list.into_iter()
+                self.as_slice().to_vec().into_iter()
             }
         }
 

@@ -262,6 +262,22 @@ impl Output {
         }
     }
 
+    /// Gives back the memory of an output in which nothing waits, but for a little: for who waits for the peer, perhaps for
+    /// long.
+    pub fn give_back(&mut self) {
+        /// What a reply or a few take.
+        const LITTLE: usize = 512;
+        if self.length == 0 && self.copied.capacity() > LITTLE {
+            self.copied = Vec::new();
+        }
+        if self.length == 0 && self.pieces.capacity() > LITTLE / size_of::<Piece>() {
+            self.pieces = VecDeque::new();
+        }
+        if self.chained.capacity() > 0 {
+            self.chained = Vec::new();
+        }
+    }
+
     fn copied_at(&self, start: usize, length: usize) -> &[u8] {
         self.copied.get(start..start.saturating_add(length)).unwrap_or_default()
     }

@@ -345,18 +345,17 @@ impl Capabilities {
     /// Whether a capability with this tag is in the list, whatever its arguments.
     #[must_use]
     pub fn has_tag(&self, tag: &str) -> bool {
-        self.list.iter().any(|capability| capability.tag() == *tag)
+        self.iter().any(|capability| capability.tag() == *tag)
     }
 
     /// Whether a known capability with this tag is in the list, whatever its arguments.
     pub(crate) fn offers(&self, tag: Tag) -> bool {
-        self.list.iter().any(|capability| Tag::of_value(capability) == Some(tag))
+        self.iter().any(|capability| Tag::of_value(capability) == Some(tag))
     }
 
     /// The SASL mechanisms.
     pub fn mechanisms(&self) -> impl Iterator<Item = &Mechanism> {
-        self.list
-            .iter()
+        self.iter()
             .filter_map(|capability| match capability {
                 Capability::Sasl(mechanisms) => Some(mechanisms),
                 _ => None,

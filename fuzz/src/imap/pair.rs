@@ -54,12 +54,12 @@ pub fn run(case: Case) {
     config.mechanisms = vec![mailwire_core::sasl::Mechanism::Plain];
     let extensions = [Capability::Binary, Capability::CompressDeflate, Capability::Unauthenticate];
     config.add_capabilities(extensions).expect("capabilities");
-    config.enable = vec![Capability::Imap4Rev2];
-    config.literals = match case.bits >> 5 & 3 {
+    config.enable = [Capability::Imap4Rev2].into_iter().collect();
+    config.set_literals(match case.bits >> 5 & 3 {
         0 => Literals::Plus,
         1 => Literals::Minus,
         _ => Literals::Synchronizing,
-    };
+    });
     if case.bits & 8 == 0 && channel == Channel::Tls {
         config.set_greeting(status(ReplyKind::PreAuth)).expect("a greeting");
     }

@@ -130,7 +130,7 @@ impl Owner for Service {
         config.dialect = dialect(bits);
         config.mechanisms = vec![mailwire_core::sasl::Mechanism::Plain];
         config.allow_clear_credentials = bits & 32 != 0;
-        config.enable = vec![Capability::Imap4Rev2, Capability::QResync, Capability::UidOnly];
+        config.enable = [Capability::Imap4Rev2, Capability::QResync, Capability::UidOnly].into_iter().collect();
         let extensions = [
             Capability::Binary,
             Capability::Catenate,
@@ -143,11 +143,11 @@ impl Owner for Service {
             Capability::UidOnly,
         ];
         config.add_capabilities(extensions).expect("capabilities");
-        config.literals = match bits >> 5 & 3 {
+        config.set_literals(match bits >> 5 & 3 {
             0 => Literals::Plus,
             1 => Literals::Minus,
             _ => Literals::Synchronizing,
-        };
+        });
         config.accept_bodies = bits & 64 != 0;
         if bits & 16 != 0 {
             config.set_greeting(status(ReplyKind::PreAuth)).expect("a greeting");

@@ -27,6 +27,8 @@ pub struct Config {
     pub allow_clear_credentials: bool,
     greeting: Reply,
     capabilities: Capabilities,
+    /// What is offered after the login: one list for all connections.
+    pub(super) after_login: Capabilities,
     /// What of them is asked with each command.
     pub(super) offers: Offers,
     /// The SASL mechanisms that AUTHENTICATE takes.
@@ -44,9 +46,8 @@ pub struct Config {
     pub pass_unknown_commands: bool,
     /// Which of ENABLE's extensions the application has. The machine itself has IMAP4rev2 where it is offered,
     /// and UTF8=ACCEPT where that or UTF8=ONLY is.
-    pub enable: Vec<Capability>,
-    /// Which literals are taken without a go-ahead.
-    pub literals: Literals,
+    pub enable: Capabilities,
+    literals: Literals,
     /// Whether every APPEND within the limits is let go on by itself. Otherwise the application
     /// says [`accept_body`](super::Connection::accept_body).
     pub accept_bodies: bool,
@@ -73,7 +74,7 @@ impl Config {
     /// to it.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
-        Self {
+        let mut config = Self {
             channel,
             dialect: Dialect::Strict,
             allow_clear_credentials: false,
@@ -97,18 +98,30 @@ impl Config {
             ]
             .into_iter()
             .collect(),
+            after_login: Capabilities::unknown(),
             offers: Offers::default(),
             mechanisms: Vec::new(),
             login: true,
             commands: Vec::new(),
             pass_unknown_commands: false,
-            enable: Vec::new(),
+            enable: Capabilities::from_iter([]),
             literals: Literals::Plus,
             accept_bodies: false,
             allow_nul: false,
             limits: Limits::server(),
             timeouts: Timeouts::default(),
-        }
+        };
+        config.renew_offer();
+        config
+    }
+
+    fn renew_offer(&mut self) {
+        let literals = match self.literals {
+            Literals::Plus => Some(Capability::LiteralPlus),
+            Literals::Minus => Some(Capability::LiteralMinus),
+            Literals::Synchronizing => None,
+        };
+        self.after_login = self.capabilities.iter().cloned().chain(literals).collect();
     }
 
     /// What a client is greeted with.
@@ -165,6 +178,7 @@ impl Config {
             condstore: list.contains(&Capability::CondStore) || list.contains(&Capability::QResync),
         };
         self.capabilities = list.into();
+        self.renew_offer();
         Ok(())
     }
 
@@ -179,6 +193,18 @@ impl Config {
     ) -> Result<(), Invalid> {
         let before = self.capabilities.clone();
         self.set_capabilities(before.into_iter().chain(capabilities))
+    }
+
+    /// Which literals are taken without a go-ahead: by default all, LITERAL+.
+    #[must_use]
+    pub const fn literals(&self) -> Literals {
+        self.literals
+    }
+
+    /// Sets which literals are taken without a go-ahead.
+    pub fn set_literals(&mut self, literals: Literals) {
+        self.literals = literals;
+        self.renew_offer();
     }
 }
 

@@ -185,7 +185,7 @@ impl Machine {
 
     /// RFC 7888 section 5.
     pub(super) fn permits_size(&self, announced: Announcement, so_far: usize) -> Result<(), Refusal> {
-        let minus = self.config.literals == Literals::Minus;
+        let minus = self.config.literals() == Literals::Minus;
         if !announced.synchronizing && minus && announced.size > LITERAL_MINUS {
             return Err(
                 Refusal::bad(so_far, "too large for a non-synchronizing literal").with_code(Code::TooBig)
@@ -403,9 +403,9 @@ impl Machine {
         for capability in asked {
             let has = match capability {
                 Capability::Imap4Rev2 => self.config.capabilities().has(capability),
-                Capability::UidOnly => self.config.enable.contains(capability),
+                Capability::UidOnly => self.config.enable.has(capability),
                 Capability::Utf8Accept => offers_utf8(self.config.capabilities()),
-                _ => self.config.enable.contains(capability) && capability.is_enabled_freely(),
+                _ => self.config.enable.has(capability) && capability.is_enabled_freely(),
             };
             if has && !enabled.contains(capability) {
                 enabled.push(capability.clone());

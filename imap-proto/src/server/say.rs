@@ -1,13 +1,10 @@
 //! What a server says by itself.
 
-use alloc::vec::Vec;
-
 use mailwire_core::Error;
 
 use super::state::{Machine, Phase};
 use crate::{
     capability::Capability,
-    command::Literals,
     response::{Code, Reply, ReplyKind},
     state::State,
 };
@@ -31,30 +28,23 @@ impl Machine {
 
     /// The state, the protection or the mechanisms changed.
     pub(super) fn renew_offer(&mut self) {
-        let is_known = self.session.state != State::NotAuthenticated;
-        let more = if is_known { 1 } else { 4 + self.config.mechanisms.len() };
-        // No more room than it takes: it stays as long as the connection.
-        let mut list = Vec::with_capacity(self.config.capabilities().iter().count() + more);
-        list.extend(self.config.capabilities().iter().cloned());
-        match self.config.literals {
-            Literals::Plus => list.push(Capability::LiteralPlus),
-            Literals::Minus => list.push(Capability::LiteralMinus),
-            Literals::Synchronizing => {}
+        if self.session.state != State::NotAuthenticated {
+            self.offer = self.config.after_login.clone();
+            return;
         }
-        if !is_known {
-            if self.offers_tls() {
-                list.push(Capability::StartTls);
-            }
-            let policy = self.policy();
-            if !policy.permits_password() || !self.config.login {
-                list.push(Capability::LoginDisabled);
-            }
-            let offered = self.config.mechanisms.iter().filter(|mechanism| policy.permits(mechanism));
-            let mut offered = offered.cloned().map(Capability::Auth).peekable();
-            if offered.peek().is_some() {
-                list.push(Capability::SaslIr);
-                list.extend(offered);
-            }
+        let mut list = self.config.after_login.as_slice().to_vec();
+        if self.offers_tls() {
+            list.push(Capability::StartTls);
+        }
+        let policy = self.policy();
+        if !policy.permits_password() || !self.config.login {
+            list.push(Capability::LoginDisabled);
+        }
+        let offered = self.config.mechanisms.iter().filter(|mechanism| policy.permits(mechanism));
+        let mut offered = offered.cloned().map(Capability::Auth).peekable();
+        if offered.peek().is_some() {
+            list.push(Capability::SaslIr);
+            list.extend(offered);
         }
         self.offer = list.into();
     }

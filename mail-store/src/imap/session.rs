@@ -322,8 +322,9 @@ impl<S: Store> Session for ImapSession<S> {
 
     async fn updates(&mut self) -> Vec<Update> {
         loop {
-            self.catch_up().await;
-            let updates = self.take_news().await;
+            // Apart: who waits keeps no room for them.
+            Box::pin(self.catch_up()).await;
+            let updates = Box::pin(self.take_news()).await;
             if !updates.is_empty() {
                 return updates;
             }

@@ -413,7 +413,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             self.make_room();
         }
         let room = self.input.capacity().saturating_sub(self.input.len());
-        let count = match ready!(self.poll_fill(cx)) {
+        let Poll::Ready(read) = self.poll_fill(cx) else {
+            self.give_back();
+            return Poll::Pending;
+        };
+        let count = match read {
             Ok(count) => count,
             // TLS without a close_notify. Whether the conversation was complete is for the machine
             // to judge: each of the protocols says where its messages end.
@@ -447,6 +451,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         input.extend_from_slice(&self.input);
         // What was there is zeroed when it is dropped.
         self.input = Input(input);
+    }
+
+    /// Whoever waits for the peer may wait for long, and with thousands of others: no room is kept for that.
+    fn give_back(&mut self) {
+        if self.input.is_empty() {
+            self.input = Input(BytesMut::new());
+        }
+        self.connection.output().give_back();
     }
 
     /// Reads what there is into the room of the input.

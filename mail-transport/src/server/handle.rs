@@ -251,10 +251,11 @@ impl Handle {
         let Some(tls) = &self.tls else { return Err(TlsError::NotConfigured.into()) };
         #[cfg(feature = "testing")]
         if let Stream::Layered(mut layered) = stream {
-            let below = self.shake_hands(tls, std::mem::take(&mut layered.inner)).await?;
+            let below = Box::pin(self.shake_hands(tls, std::mem::take(&mut layered.inner))).await?;
             return layered.replace(|_| Ok(below));
         }
-        self.shake_hands(tls, stream).await
+        // Apart: a connection keeps no room for it afterwards.
+        Box::pin(self.shake_hands(tls, stream)).await
     }
 
     async fn shake_hands(&self, tls: &ServerTls, stream: Stream) -> Result<Stream> {

@@ -80,51 +80,34 @@ pub(super) fn done() -> Reply {
     status(ReplyKind::Ok, "Done")
 }
 
-/// Serves a client until it leaves or the connection fails.
-pub(super) async fn serve<S: Service>(
-    service: Arc<S>,
-    mut config: Config,
-    client: Accepted,
-) -> Result<(), Error> {
-    let gate = LoginGate::new(&client, config.allow_clear_credentials);
-    let Accepted { stream, channel, handle, .. } = client;
-    config.channel = channel;
-    if cfg!(not(feature = "compress")) {
-        let kept: Vec<_> = config
-            .capabilities()
-            .iter()
-            .filter(|one| **one != Capability::CompressDeflate)
-            .cloned()
-            .collect();
-        config.set_capabilities(kept)?;
-    }
-    config.mechanisms = gate.offered(service.authenticator());
-    let limits = config.limits;
-    if !config.capabilities().iter().any(|offered| matches!(offered, Capability::AppendLimit(_))) {
-        config.add_capabilities([Capability::AppendLimit(Some(limits.message))])?;
-    }
-    let driver = Driver::with_config(stream, Connection::new(config), handle.driver_config());
-    Conversation {
-        driver,
-        handle,
-        service,
-        gate,
-        limits,
-        session: None,
-        identity: None,
-        open: None,
-        watching: None,
-        tag: None,
-        part: None,
-        language: None,
-        condstore: false,
-    }
-    .run()
-    .await
-}
-
 impl<S: Service> Conversation<S> {
-    async fn run(&mut self) -> Result<(), Error> {
+    /// The conversation with a client to whom nothing was said yet.
+    pub(super) fn new(service: Arc<S>, mut config: Config, client: Accepted) -> Self {
+        let gate = LoginGate::new(&client, config.allow_clear_credentials);
+        let Accepted { stream, channel, handle, .. } = client;
+        config.channel = channel;
+        config.mechanisms = gate.offered(service.authenticator());
+        let limits = config.limits;
+        let driver = Driver::with_config(stream, Connection::new(config), handle.driver_config());
+        Self {
+            driver,
+            handle,
+            service,
+            gate,
+            limits,
+            session: None,
+            identity: None,
+            open: None,
+            watching: None,
+            tag: None,
+            part: None,
+            language: None,
+            condstore: false,
+        }
+    }
+
+    /// Serves the client until it leaves or the connection fails.
+    pub(super) async fn run(&mut self) -> Result<(), Error> {
         let mut handle = self.handle.clone();
         loop {
             let listens = self.watching.as_ref().is_some_and(Watching::is_listening);

@@ -30,7 +30,10 @@ mod service;
 mod sets;
 mod urls;
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, OnceLock},
+};
 
 use mailwire_core::Channel;
 use mailwire_imap::{Capability, server::Config};
@@ -51,9 +54,10 @@ pub use progress::Progress;
 pub use refusal::Refusal;
 pub use service::{Service, Session};
 
+use self::conversation::Conversation;
 use crate::{
     Result,
-    server::{Accepted, ServerProtocol, configured},
+    server::{Accepted, ServerProtocol},
 };
 
 /// A server of IMAP.
@@ -77,17 +81,53 @@ pub type Server<S> = crate::server::Server<Imap, S>;
 #[derive(Debug, Clone)]
 pub struct Imap {
     config: Config,
+    /// The same, with what follows from it: made once, its lists are shared by all connections.
+    ready: OnceLock<Config>,
+}
+
+impl Imap {
+    const fn new(config: Config) -> Self {
+        Self { config, ready: OnceLock::new() }
+    }
+
+    fn ready(&self) -> Config {
+        self.ready.get_or_init(|| ready(self.config.clone())).clone()
+    }
+}
+
+/// A configuration with what follows from it.
+fn ready(mut config: Config) -> Config {
+    let offered = config.capabilities();
+    let limit = Capability::AppendLimit(Some(config.limits.message));
+    let limit = (!offered.iter().any(|one| matches!(one, Capability::AppendLimit(_)))).then_some(limit);
+    let can = |one: &&Capability| cfg!(feature = "compress") || **one != Capability::CompressDeflate;
+    let list: Vec<_> = offered.iter().filter(can).cloned().chain(limit).collect();
+    if let Err(error) = config.set_capabilities(list) {
+        tracing::error!(%error, "APPENDLIMIT is not offered");
+    }
+    config
 }
 
 impl<S: Service> ServerProtocol<S> for Imap {
-    configured!();
+    type Config = Config;
+
+    fn config_mut(&mut self) -> &mut Config {
+        self.ready.take();
+        &mut self.config
+    }
+
+    fn allow_clear_credentials(&mut self) {
+        self.ready.take();
+        self.config.allow_clear_credentials = true;
+    }
 
     const NAME: &'static str = "imap";
 
     const REFUSAL: &'static [u8] = b"* BYE [UNAVAILABLE] Too many connections\r\n";
 
-    async fn converse(&self, service: Arc<S>, client: Accepted) -> Result<()> {
-        conversation::serve(service, self.config.clone(), client).await
+    fn converse(&self, service: Arc<S>, client: Accepted) -> impl Future<Output = Result<()>> + Send {
+        let mut conversation = Conversation::new(service, self.ready(), client);
+        async move { conversation.run().await }
     }
 }
 
@@ -116,9 +156,9 @@ impl<S: Service> Server<S> {
         }
         // To enable METADATA asks to be told of what others change, which nobody is.
         let told = |one: &Capability| matches!(one, Capability::Metadata | Capability::MetadataServer);
-        config.enable.extend(service.capabilities().into_iter().filter(|one| !told(one)));
-        config.enable.push(Capability::UidOnly);
-        Self::with_protocol(Imap { config }, service)
+        let kept = service.capabilities().into_iter().filter(|one| !told(one));
+        config.enable = kept.chain([Capability::UidOnly]).collect();
+        Self::with_protocol(Imap::new(config), service)
     }
 
     /// Sets whether connections can be compressed ([RFC 4978](https://www.rfc-editor.org/rfc/rfc4978)); `true` by

@@ -44,7 +44,8 @@ pub(super) async fn serve<S: Service>(
     config.set_more(announced(&more, &service.policy()))?;
     let apop = config.apop.clone();
     let driver = Driver::with_config(stream, Connection::new(config), handle.driver_config());
-    Session { service, delays, driver, handle, gate, apop, more, transaction: None }.run().await
+    let mut session = Session { service, delays, driver, handle, gate, apop, more, transaction: None };
+    session.run().await
 }
 
 /// What is announced besides what the machine does by itself.
@@ -67,7 +68,7 @@ struct Session<'a, S: Service> {
 }
 
 impl<S: Service> Session<'_, S> {
-    async fn run(mut self) -> Result<()> {
+    async fn run(&mut self) -> Result<()> {
         let handle = self.handle.clone();
         loop {
             let step = tokio::select! {
@@ -80,7 +81,8 @@ impl<S: Service> Session<'_, S> {
             };
             match step {
                 Step::Event(event) => {
-                    if let Some(overdue) = handle.unless_overdue(self.event(event)).await? {
+                    // Apart: a connection that waits keeps no room for it.
+                    if let Some(overdue) = handle.unless_overdue(Box::pin(self.event(event))).await? {
                         self.take_leave(overdue);
                     }
                 }

@@ -18,7 +18,21 @@ use crate::{
 };
 
 /// Serves it until it ends.
-pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted: Accepted) -> Result<()> {
+pub(super) async fn serve<S: Service>(service: &S, config: Config, accepted: Accepted) -> Result<()> {
+    // Apart, as all that is rare: a connection that waits keeps no room for it.
+    let Some(mut conversation) = Box::pin(begin(service, config, accepted)).await else { return Ok(()) };
+    match conversation.run().await? {
+        Some(domains) => Box::pin(conversation.turn(domains)).await,
+        None => Ok(()),
+    }
+}
+
+/// A conversation with a client that is greeted, or refused. `None` if the application does not tell in time.
+async fn begin<S: Service>(
+    service: &S,
+    mut config: Config,
+    accepted: Accepted,
+) -> Option<Conversation<'_, S>> {
     let gate = LoginGate::new(&accepted, config.allow_clear_credentials);
     let Accepted { stream, channel, handle, peer, proxied, .. } = accepted;
     config.channel = channel;
@@ -31,16 +45,14 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
     let connected = tokio::select! {
         biased;
         connected = service.connect(&client) => connected,
-        _ = handle.overdue() => return Ok(()),
+        _ = handle.overdue() => return None,
     };
     let (session, machine) = match connected {
         Ok(session) => (Some(session), Connection::new(config)),
         Err(refusal) => (None, Connection::refuse(config, refusal)),
     };
     let driver = Driver::with_config(stream, machine, handle.driver_config());
-    Conversation { service, driver, handle, gate, client, session, transaction: None, turned: None }
-        .run()
-        .await
+    Some(Conversation { service, driver, handle, gate, client, session, transaction: None, turned: None })
 }
 
 /// Offers what a proxy or a filter of one's own needs.
@@ -73,7 +85,8 @@ struct Conversation<'a, S: Service> {
 }
 
 impl<S: Service> Conversation<'_, S> {
-    async fn run(mut self) -> Result<()> {
+    /// Goes on until the end, or until the roles change: then it gives the domains whose mail is asked for.
+    async fn run(&mut self) -> Result<Option<Vec<Domain>>> {
         let handle = self.handle.clone();
         loop {
             let step = tokio::select! {
@@ -85,12 +98,12 @@ impl<S: Service> Conversation<'_, S> {
             };
             match step {
                 Step::Event(event) => {
-                    if let Some(overdue) = handle.unless_overdue(self.event(event)).await? {
+                    if let Some(overdue) = handle.unless_overdue(Box::pin(self.event(event))).await? {
                         self.take_leave(overdue);
                     }
                     self.end_transaction();
                     if let Some(domains) = self.turned.take() {
-                        return self.turn(domains).await;
+                        return Ok(Some(domains));
                     }
                 }
                 Step::Upgrade(_) => {
@@ -106,7 +119,7 @@ impl<S: Service> Conversation<'_, S> {
                 }
                 // Every event is answered at once, so nothing waits for this side.
                 Step::Blocked => {}
-                Step::Closed => return Ok(()),
+                Step::Closed => return Ok(None),
             }
         }
     }
