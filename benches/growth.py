@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws the table that the test `sqlite_growth` of `mailwire-store` prints, in both directions by powers of ten:
 
-    cargo test --release -p mailwire-store --test sqlite_growth -- --ignored --nocapture | benches/growth.py >docs/src/growth.svg
+    cargo test --release -p mailwire-store --test sqlite_growth mailboxes -- --ignored --nocapture | benches/growth.py >docs/src/growth.svg
 """
 
 import math

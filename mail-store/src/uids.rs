@@ -168,6 +168,12 @@ impl Uids {
         KnownUids::from_ranges(self.ranges()).ok()
     }
 
+    /// How many ranges there are.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn runs(&self) -> usize {
+        self.0.len()
+    }
+
     fn from_ranges(ranges: impl IntoIterator<Item = (u32, u32)>) -> Self {
         let mut sorted: Vec<(u32, u32)> = ranges.into_iter().collect();
         sorted.sort_unstable();

@@ -319,6 +319,40 @@ async fn forgotten_history_is_told_whole() {
     assert!(!store.mailboxes(ada, late.mod_seq).await.unwrap().complete);
 }
 
+/// Of a mailbox that had many messages a store keeps which there are: another one reads it from the file.
+#[tokio::test]
+async fn a_map_that_is_kept_is_that_of_the_file() {
+    let folder = file::Folder::new();
+    let file = folder.path("mail.db");
+    drop(open(&file, Config::new()).await);
+    rusqlite::Connection::open(&file).unwrap().execute("UPDATE mailbox SET uid_next=100000", []).unwrap();
+    let (store, ada) = open(&file, Config::new()).await;
+    let inbox = inbox(&store, ada).await;
+    store.alter(ada, MailboxChange::Create { path: path("other"), special_use: None }).await.unwrap();
+    let other = store.mailbox(ada, &path("other")).await.unwrap().id;
+    for round in 0_u32..30 {
+        let known = store.open(inbox, None).await.unwrap().uids;
+        let some: Uids = known.iter().filter(|uid| uid.get() % 7 == round % 7).collect();
+        match round % 5 {
+            0 => drop(deliver(&store, ada, b"x").await.unwrap()),
+            1 | 3 => drop(store.copy(inbox, &known, inbox, How::Copy).await.unwrap()),
+            2 => drop(store.expunge(inbox, &some, Which::All).await.unwrap()),
+            _ => drop(store.copy(inbox, &some, other, How::Move).await.unwrap()),
+        }
+        if round == 22 {
+            // What is gone is not remembered any more.
+            let sql = rusqlite::Connection::open(&file).unwrap();
+            sql.execute_batch("UPDATE mailbox SET vanished_floor=modseq, vanished=0; DELETE FROM vanished")
+                .unwrap();
+        }
+        let there = open(&file, Config::new()).await.0.open(inbox, None).await.unwrap().uids;
+        // Now it is up to date; and so it is when nothing was changed.
+        for _ in 0..2 {
+            assert_eq!(store.open(inbox, None).await.unwrap().uids, there, "round {round}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_restored_file_has_new_uid_validities() {
     let folder = file::Folder::new();

@@ -126,15 +126,14 @@ pub(crate) fn runs_of(start: u32, bits: &[u8], runs: &mut Vec<(u32, u32)>) {
         Some((_, end)) if end.checked_add(1) == Some(first) => *end = last,
         _ => runs.push((first, last)),
     };
-    for (place, byte) in (0_u32..).zip(bits) {
-        let first = start + place * 8;
-        match byte {
-            0 => {}
-            0xff => add(first, first + 7),
-            byte => {
-                let set = (0..8).filter(|bit| byte >> bit & 1 == 1);
-                set.for_each(|bit| add(first + bit, first + bit));
-            }
+    for (place, bytes) in (0_u32..).zip(bits.chunks(8)) {
+        let start = start + place * 64;
+        let mut word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        while word != 0 {
+            let first = word.trailing_zeros();
+            let end = first + (word >> first).trailing_ones();
+            add(start + first, start + (end - 1));
+            word &= u64::MAX.checked_shl(end).unwrap_or(0);
         }
     }
 }
@@ -152,5 +151,9 @@ mod tests {
         assert_eq!(runs, [(1, 1), (6, 16), (32, 32), (34, 34)]);
         runs_of(35, &[1], &mut runs);
         assert_eq!(runs.last(), Some(&(34, 35)));
+        let mut runs = Vec::new();
+        runs_of(4096, &[0xff; 512], &mut runs);
+        runs_of(8192, &[0xff, 0, 0, 0, 0, 0, 0, 0x80, 0x81], &mut runs);
+        assert_eq!(runs, [(4096, 8199), (8255, 8256), (8263, 8263)]);
     }
 }

@@ -6,6 +6,7 @@ use super::{
     Config,
     account::Account,
     folder::{Folder, broken, uid},
+    maps::Maps,
     sql::{Sql, all, get, int, nat, one, params},
 };
 use crate::{
@@ -26,9 +27,9 @@ pub(super) fn keywords(sql: &Sql, mailbox: i64) -> Result<Keywords> {
     Ok(Keywords::kept(all?))
 }
 
-pub(super) fn open(sql: &Sql, mailbox: MailboxId, since: Option<Cursor>) -> Result<Opened> {
+pub(super) fn open(sql: &Sql, maps: &Maps, mailbox: MailboxId, since: Option<Cursor>) -> Result<Opened> {
     let folder = Folder::load(sql, mailbox)?;
-    let mut opened = Opened::new(folder.info.clone(), folder.uids(sql, Uid::MIN)?);
+    let mut opened = Opened::new(folder.info.clone(), maps.uids(sql, &folder)?);
     opened.first_unseen = folder.first_unseen(sql)?;
     let keywords = keywords(sql, folder.id)?;
     opened.keywords = keywords.all();
@@ -44,17 +45,12 @@ pub(super) fn changes(sql: &Sql, folder: &Folder, after: Cursor, limit: usize) -
     if after.mod_seq() >= folder.mod_seq() && !after.is_before(folder.mod_seq(), Uid::MAX) {
         return Ok(changes);
     }
-    if after.uid_next() < info.uid_next {
-        changes.arrived = folder.uids(sql, after.uid_next())?;
-    }
-    let gone = after.vanished().get();
-    changes.vanished = if gone < folder.vanished_floor {
+    changes.arrived = arrived(sql, folder, after.uid_next())?;
+    changes.vanished = if after.vanished().get() < folder.vanished_floor {
         let known = Uids::below(after.uid_next().min(info.uid_next));
         known.difference(&folder.uids(sql, Uid::MIN)?)
     } else {
-        let text = "SELECT first, last FROM vanished WHERE mailbox=?1 AND modseq>?2";
-        let runs = all(sql, text, [folder.id, int(gone)], |line| Ok((uid(line, 0)?, uid(line, 1)?)))?;
-        runs.into_iter().collect()
+        vanished(sql, folder, after.vanished())?
     };
     let text = "SELECT uid, modseq, flags, keywords FROM message INDEXED BY message_modseq
         WHERE mailbox=?1 AND (modseq, uid) > (?2, ?3) AND uid < ?4 ORDER BY modseq, uid LIMIT ?5";
@@ -75,6 +71,18 @@ pub(super) fn changes(sql: &Sql, folder: &Folder, after: Cursor, limit: usize) -
     let keywords = if has_keywords { keywords(sql, folder.id)? } else { Keywords::default() };
     changes.flags = told.into_iter().map(|(uid, at, bits)| (uid, at, keywords.set(bits))).collect();
     Ok(changes)
+}
+
+/// The messages that there are of those that came from a UID on.
+pub(super) fn arrived(sql: &Sql, folder: &Folder, from: Uid) -> Result<Uids> {
+    if from < folder.info.uid_next { folder.uids(sql, from) } else { Ok(Uids::new()) }
+}
+
+/// What is gone since a change, if that is remembered.
+pub(super) fn vanished(sql: &Sql, folder: &Folder, since: ModSeq) -> Result<Uids> {
+    let text = "SELECT first, last FROM vanished WHERE mailbox=?1 AND modseq>?2";
+    let runs = all(sql, text, [folder.id, int(since.get())], |line| Ok((uid(line, 0)?, uid(line, 1)?)))?;
+    Ok(runs.into_iter().collect())
 }
 
 pub(super) fn mailboxes(sql: &Sql, config: &Config, account: i64, after: ModSeq) -> Result<Mailboxes> {

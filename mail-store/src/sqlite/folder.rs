@@ -8,7 +8,7 @@ use mailwire_imap::{
 
 use super::{
     index,
-    sql::{Line, Sql, all, get, int, nat, one, params, run},
+    sql::{Line, Sql, all, bytes, get, int, nat, one, params, run},
     writer::Tx,
 };
 pub(super) use crate::kept::{
@@ -238,8 +238,7 @@ impl Folder {
         let mut runs = Vec::new();
         let text = "SELECT page, bits FROM page WHERE mailbox=?1 AND page>=?2 ORDER BY page";
         all(sql, text, params![self.id, from.get() / PAGE], |line| {
-            let (page, bits): (u32, Vec<u8>) = (get(line, 0)?, get(line, 1)?);
-            runs_of(page * PAGE, &bits, &mut runs);
+            runs_of(get::<u32>(line, 0)? * PAGE, bytes(line, 1)?, &mut runs);
             Ok(())
         })?;
         let ranges = runs.into_iter().filter(|(_, last)| *last >= from.get());

@@ -39,7 +39,8 @@
 //! Changes wait for the disk together: up to 256 of them, of all sessions, are one transaction with one `fsync`. A look at a
 //! mailbox runs on a thread for such work, in a short transaction of its own, and none is held while a client is waited
 //! for. To select a mailbox is to read
-//! the map of its UIDs, a bit for each; to be told what is new in it, to deliver into it and to expunge from it go by
+//! the map of its UIDs, a bit for each; of large mailboxes it is kept, and what is new is put to it, so that to select one
+//! again, to be told what is new in it, to deliver into it and to expunge from it go by
 //! indexes, however many messages it has. Large bodies go in and out in
 //! pieces of 256 KiB.
 //!
@@ -75,6 +76,7 @@ mod feed;
 mod folder;
 mod index;
 mod mailboxes;
+mod maps;
 mod messages;
 mod schema;
 mod sql;
@@ -223,6 +225,7 @@ struct Inner {
     writer: Arc<writer::Writer>,
     coming: Arc<Coming>,
     path: PathBuf,
+    maps: maps::Maps,
     readers: Mutex<Vec<Sql>>,
     places: Arc<Semaphore>,
     decoy_key: Secret,
@@ -259,6 +262,7 @@ impl SqliteStore {
                 writer: Arc::new(writer),
                 coming,
                 path,
+                maps: maps::Maps::default(),
                 readers: Mutex::default(),
                 decoy_key: decoy_key.unwrap_or_default().into(),
                 blobs: Mutex::new((0, 0)),

@@ -3,6 +3,7 @@
 pub(super) use rusqlite::{Connection as Sql, Row as Line, params};
 use rusqlite::{ErrorCode, Params, types::FromSql};
 
+use crate::kept::tables::broken;
 pub(super) use crate::kept::tables::{int, nat};
 use crate::{Error, Result};
 
@@ -20,6 +21,12 @@ pub(super) fn failed(error: rusqlite::Error) -> Error {
 /// A column of a line.
 pub(super) fn get<T: FromSql>(line: &Line<'_>, column: usize) -> Result<T> {
     line.get(column).map_err(failed)
+}
+
+/// A column of a line, where it stands.
+pub(super) fn bytes<'a>(line: &'a Line<'_>, column: usize) -> Result<&'a [u8]> {
+    let value = line.get_ref(column).map_err(failed)?;
+    value.as_blob().map_err(|_| broken("no bytes are where they belong"))
 }
 
 /// Runs a statement that gives nothing, and tells how many lines it changed.

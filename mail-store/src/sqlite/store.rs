@@ -146,7 +146,8 @@ impl Store for SqliteStore {
     }
 
     async fn open(&self, mailbox: MailboxId, since: Option<Cursor>) -> Result<Opened> {
-        self.inner.look(move |sql, _| feed::open(sql, mailbox, since)).await
+        let inner = Arc::clone(&self.inner);
+        self.inner.look(move |sql, _| feed::open(sql, &inner.maps, mailbox, since)).await
     }
 
     async fn changes(&self, mailbox: MailboxId, after: Cursor, limit: usize) -> Result<Changes> {
