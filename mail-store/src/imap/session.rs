@@ -178,9 +178,9 @@ impl<S: Store> Session for ImapSession<S> {
         let flags: FlagSet = Selected::system_flags().iter().chain(opened.keywords.iter()).cloned().collect();
         let (store, named) = (self.user.store.clone(), (self.user.account, named));
         self.open = Some(Open::new(store, mailbox, opened.cursor, read_only, watch, named));
-        let uids: Vec<Uid> = opened.uids.iter().collect();
-        let mut selected = Selected::new(opened.mailbox.uid_validity, opened.mailbox.uid_next, uids);
-        selected.recent = opened.uids.difference(&Uids::below(first_recent)).iter().collect();
+        let (uid_validity, uid_next) = (opened.mailbox.uid_validity, opened.mailbox.uid_next);
+        let mut selected = Selected::with_ranges(uid_validity, uid_next, opened.uids.ranges());
+        selected.recent = opened.uids.difference(&Uids::below(first_recent)).ranges().collect();
         selected.unseen = opened.first_unseen;
         selected.mailbox_id = Some(mailbox.object_id());
         selected.read_only = read_only;

@@ -9,7 +9,7 @@ use mailwire_imap::{
     types::{BodyStructure, Flag, FlagSet, ModSeq, ObjectId, PermanentFlags, Uid, UidValidity},
 };
 
-use super::listing::Mailbox;
+use super::{listing::Mailbox, sets::ranges};
 use crate::server::{Content, NoReader};
 
 /// What is in a mailbox: what STATUS asks for, and more if it costs nothing.
@@ -50,10 +50,10 @@ pub struct Selected {
     pub uid_validity: UidValidity,
     /// The UID that the next message will have.
     pub uid_next: Uid,
-    /// The messages.
-    pub uids: Vec<Uid>,
-    /// Those that no session was told of before (IMAP4rev1's `\Recent`). It may be left empty.
-    pub recent: Vec<Uid>,
+    /// The messages, as ascending ranges with both ends: a large mailbox may have few of them.
+    pub uids: Vec<(Uid, Uid)>,
+    /// Those that no session was told of before (IMAP4rev1's `\Recent`), likewise. It may be left empty.
+    pub recent: Vec<(Uid, Uid)>,
     /// The first one that is not `\Seen`.
     pub unseen: Option<Uid>,
     /// The flags that messages have.
@@ -70,10 +70,20 @@ impl Selected {
     /// A mailbox with these messages, without flags. `uid_next` is the UID that the next one will have.
     #[must_use]
     pub fn new(uid_validity: UidValidity, uid_next: Uid, uids: impl Into<Vec<Uid>>) -> Self {
+        Self::with_ranges(uid_validity, uid_next, ranges(uids.into()))
+    }
+
+    /// A mailbox with the messages of these ranges, which ascend, without flags.
+    #[must_use]
+    pub fn with_ranges(
+        uid_validity: UidValidity,
+        uid_next: Uid,
+        ranges: impl IntoIterator<Item = (Uid, Uid)>,
+    ) -> Self {
         Self {
             uid_validity,
             uid_next,
-            uids: uids.into(),
+            uids: ranges.into_iter().collect(),
             recent: Vec::new(),
             unseen: None,
             flags: FlagSet::new(),

@@ -19,7 +19,6 @@ use super::{
     refusal::Refusal,
     sending::push,
     service::{Service, Session},
-    sets,
 };
 use crate::{Budget, Error};
 
@@ -58,8 +57,8 @@ impl<S: Service> Conversation<S> {
         let highest = session.highest_mod_seq();
         let read_only = read_only || selected.read_only;
         let numbering = if uid_only { Numbering::UidOnly } else { Numbering::Numbers };
-        let mut view = View::with_uids(sets::ranges(selected.uids), numbering);
-        view.set_recent(sets::ranges(selected.recent));
+        let mut view = View::with_uids(selected.uids, numbering);
+        view.set_recent(selected.recent);
         let mut tell = vec![Untagged::Flags(selected.flags.clone()), Untagged::Exists(view.len())];
         if rev2 {
             let listed = listed(ListKind::List, Mailbox::new(name.clone()), true);

@@ -96,7 +96,8 @@ impl<S: Service> Conversation<S> {
             Err(Refusal { code: Some(Code::NoPerm | Code::NonExistent), .. }) => return Ok(()),
             Err(refusal) => return Err(refusal.into()),
         };
-        let count = selected.uids.len();
+        let view = View::with_uids(selected.uids, Numbering::Numbers);
+        let count = view.len() as usize;
         limiting::check(count, self.message_limit())?;
         let about_changes = question.keys.iter().any(SearchKey::uses_mod_seq);
         if about_changes && other.highest_mod_seq().is_none() {
@@ -106,7 +107,6 @@ impl<S: Service> Conversation<S> {
         let cost = (count as u64).saturating_mul(KNOWN);
         budget.grant(cost);
         budget.spend(cost).await?;
-        let view = View::with_uids(sets::ranges(selected.uids), Numbering::Numbers);
         // Section 2: numbers beyond the last message are no error.
         let keys = sets::translate(&view, question.keys.clone(), Dialect::Lenient)?;
         let options = SearchOptions::new(keys).with_messages(view.len().into());
