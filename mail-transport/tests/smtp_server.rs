@@ -13,7 +13,7 @@ use mailwire_transport::{
             Capability, Command, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode,
             extensions::burl::{Burl, MessageUrl, UrlSources},
         },
-        server::{Body, BodyError, Client, Service, Session, Transaction},
+        server::{Body, BodyError, Client, Part, Service, Session, Transaction},
     },
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -62,31 +62,36 @@ impl Session for Recorder {
         transaction: &Transaction,
         body: &mut Body<'_>,
     ) -> Result<Reply, BodyError> {
-        let text = String::from_utf8(body.bytes().await?.to_vec()).unwrap();
+        let mut text = String::new();
+        while let Some(part) = body.part().await? {
+            match part {
+                Part::Bytes(bytes) => text.push_str(std::str::from_utf8(&bytes).unwrap()),
+                Part::Url(url) if url.host() == "imap.example.com" => text.push_str("fetched\r\n"),
+                Part::Url(_) => {
+                    return Err(body.refuse(reply(554, "5.7.8 URL resolution requires trust relationship")));
+                }
+            }
+        }
         self.0.lock().unwrap().push((client.clone(), transaction.clone(), text));
         Ok(reply(250, "2.0.0 Ok"))
     }
+}
 
-    async fn burl(&mut self, client: &Client, transaction: &Transaction, url: &MessageUrl) -> Reply {
-        if url.host() != "imap.example.com" {
-            return reply(554, "5.7.8 URL resolution requires trust relationship");
-        }
-        self.0.lock().unwrap().push((client.clone(), transaction.clone(), url.to_string()));
-        reply(250, "2.5.0 Ok")
-    }
+fn fetching<S: Service>(server: Server<S>) -> Server<S> {
+    server.with_extension(Capability::Burl(UrlSources::new("imap").unwrap())).unwrap()
+}
+
+fn url(host: &str) -> MessageUrl {
+    MessageUrl::new(format!("imap://a@{host}/x/;uid=1;urlauth=submit+a:internal:0")).unwrap()
 }
 
 /// RFC 4468: the application fetches it.
 #[tokio::test]
 async fn a_message_that_the_server_fetches() {
     let recorder = Recorder::default();
-    let server = Server::new(recorder.clone(), Host::try_from("mx.example").unwrap());
-    let server = server.with_extension(Capability::Burl(UrlSources::new("imap").unwrap())).unwrap();
+    let server = fetching(Server::new(recorder.clone(), Host::try_from("mx.example").unwrap()));
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let endpoint = Endpoint::tcp("mx.example", 1, Security::plaintext_without_encryption());
-    let url = |host: &str| {
-        MessageUrl::new(format!("imap://a@{host}/x/;uid=1;urlauth=submit+a:internal:0")).unwrap()
-    };
     let talk = async {
         let mut client =
             smtp::Client::over(Stream::other(theirs), endpoint, smtp::Config::anonymous()).await.unwrap();
@@ -102,25 +107,82 @@ async fn a_message_that_the_server_fetches() {
             assert_eq!(client.outcome(), outcome);
             client.rset().await.unwrap();
         }
-        // Messages of several parts are put together by a machine's owner.
-        let part = Burl::new(url("imap.example.com")).with_last(false);
-        assert!(client.call(Command::Burl(part)).await.is_err() && client.is_usable());
         client.quit().await.unwrap();
     };
     let (served, ()) = tokio::join!(server.serve_stream(Stream::other(ours), Channel::Clear), talk);
     served.unwrap();
-    {
-        let told = recorder.0.lock().unwrap();
-        let [(_, transaction, fetched)] = &told[..] else { unreachable!("{told:?}") };
-        assert_eq!((transaction.recipients.len(), &**fetched), (1, url("imap.example.com").as_str()));
+    let told = recorder.0.lock().unwrap();
+    let [(_, transaction, message)] = &told[..] else { unreachable!("{told:?}") };
+    assert_eq!((transaction.recipients.len(), &**message), (1, "fetched\r\n"));
+}
+
+/// Section 3.3: BURL and BDAT in any order, until one of them is the last.
+#[tokio::test]
+async fn a_message_of_several_parts() {
+    let (good, bad) = (url("imap.example.com"), url("imap.example.org"));
+    let (good, bad) = (format!("BURL {good}"), format!("BURL {bad}"));
+    let (first, last) = ("BDAT 8\r\nfirst.\r\n", "BDAT 7 LAST\r\nlast.\r\n");
+    let envelope = "MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n";
+    let again = format!("{envelope}BDAT 0 LAST\r\n");
+    for (parts, codes, messages) in [
+        (format!("{first}{good}\r\n{good}\r\n{last}"), "250 250 250 250", "first.|fetched|fetched|last.|"),
+        (
+            format!("{good}\r\n{first}{good} LAST\r\n{again}"),
+            "250 250 250 250 250 250",
+            "fetched|first.|fetched|;",
+        ),
+        (format!("{good}\r\nNOOP\r\nVRFY x\r\n{last}"), "250 250 252 250", "fetched|last.|"),
+        (format!("{good}\r\n{good} LAST\r\n{again}"), "250 250 250 250 250", "fetched|fetched|;"),
+        // What is refused fails the message: nothing of it is kept, and RSET has to come unless it was the last.
+        (format!("{bad}\r\n{last}RSET\r\n{again}"), "554 503 250 250 250 250", ""),
+        (format!("{first}{bad}\r\n{first}RSET\r\n{again}"), "250 554 503 250 250 250 250", ""),
+        (format!("{good}\r\n{bad}\r\n{first}RSET\r\n{again}"), "250 554 503 250 250 250 250", ""),
+        (format!("{first}{bad} LAST\r\n{again}"), "250 554 250 250 250", ""),
+        // So does a line end that reaches over it.
+        (format!("BDAT 2\r\nx\r{good}\r\nRSET\r\n{again}"), "250 554 250 250 250 250", ""),
+        // Given up between two parts.
+        (format!("{good}\r\nRSET\r\n{again}"), "250 250 250 250 250", ""),
+        (format!("{good}\r\n{first}EHLO y.example\r\n{again}"), "250 250 250 250 250 250", ""),
+        (format!("{first}{good}\r\nQUIT\r\n"), "250 250 221", ""),
+        (format!("{good}\r\nQUIT\r\n"), "250 221", ""),
+        // DATA does not mix with them.
+        (format!("{good}\r\nDATA\r\n{last}"), "250 503 250", "fetched|last.|"),
+    ] {
+        let recorder = Recorder::default();
+        let server = fetching(Server::new(recorder.clone(), Host::try_from("mx.example").unwrap()));
+        let said = talk(&server, &format!("EHLO x.example\r\n{envelope}{parts}")).await;
+        let (_, answers) = said.split_once("2.1.5 Ok\r\n").unwrap();
+        let is_last = |line: &&str| line.as_bytes().get(3) == Some(&b' ');
+        let came: Vec<_> = answers.lines().filter(is_last).map(|line| &line[..3]).collect();
+        assert_eq!(came.join(" "), codes, "{parts}");
+        let mut texts: Vec<_> =
+            recorder.0.lock().unwrap().iter().map(|it| it.2.replace("\r\n", "|")).collect();
+        // The empty one, for which `again` asks.
+        let went_on = parts.ends_with(&again).then(|| texts.pop().unwrap());
+        assert_eq!(went_on.unwrap_or_default(), "");
+        assert_eq!(texts.join(";"), messages.trim_end_matches(';'), "{parts}");
     }
-    let part = url("imap.example.com");
-    let begun = format!("EHLO x.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBURL {part}\r\nQUIT\r\n");
-    assert!(self::talk(&server, &begun).await.contains("\r\n554 5.6.6 "));
+    // Who reads bytes alone has none fetched.
+    let server = smtp::server::each_message(async |_| reply(250, "2.0.0 Ok"));
+    let server = fetching(Server::new(server, Host::try_from("mx.example").unwrap()));
+    let said = talk(&server, &format!("EHLO x.example\r\n{envelope}{first}{good}\r\nQUIT\r\n")).await;
+    assert!(said.contains("\r\n554 5.6.6 "), "{said}");
+    // A message that never ends.
+    let server = fetching(Server::new(Recorder::default(), Host::try_from("mx.example").unwrap()));
+    let endless = format!("{good}\r\n").repeat(150);
+    let (served, said) = heard(&server, &format!("EHLO x.example\r\n{envelope}{endless}")).await;
+    assert!(served.is_err() && said.contains("\r\n421 ") && said.matches(" 2.5.0 ").count() == 100, "{said}");
 }
 
 /// What the server says to a client that says all of `input` at once.
 async fn talk<S: Service>(server: &Server<S>, input: &str) -> String {
+    let (served, said) = heard(server, input).await;
+    served.unwrap();
+    said
+}
+
+/// How the conversation ends, too.
+async fn heard<S: Service>(server: &Server<S>, input: &str) -> (mailwire_transport::Result<()>, String) {
     let (ours, mut theirs) = tokio::io::duplex(1 << 16);
     theirs.write_all(input.as_bytes()).await.unwrap();
     theirs.shutdown().await.unwrap();
@@ -129,9 +191,8 @@ async fn talk<S: Service>(server: &Server<S>, input: &str) -> String {
         server.serve_stream(Stream::other(ours), Channel::Clear),
         theirs.read_to_string(&mut said)
     );
-    served.unwrap();
     read.unwrap();
-    said
+    (served, said)
 }
 
 fn server() -> (Server<Recorder>, Recorder) {

@@ -133,7 +133,8 @@ fn a_message_of_several_parts() {
 fn served(said: &str, replies: &[u16]) -> (String, Vec<Event>) {
     let burl = Capability::Burl(UrlSources::new("imap").unwrap());
     let mut config = server_config();
-    let offered: Vec<_> = config.capabilities().iter().chain([Capability::Chunking, burl]).collect();
+    let offered: Vec<_> =
+        config.capabilities().iter().chain([Capability::Chunking, Capability::Prdr, burl]).collect();
     config.set_capabilities(offered).unwrap();
     let mut server = server::Connection::new(config);
     let begin = "EHLO x.example\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
@@ -159,7 +160,8 @@ fn served(said: &str, replies: &[u16]) -> (String, Vec<Event>) {
         events.push(event);
     }
     let written = drain(&mut server);
-    let replies = written.split_once("2.1.5 Ok\r\n").unwrap().1.lines().filter_map(|line| line.get(..3));
+    let replies = written.split_once("2.1.5 Ok\r\n").unwrap().1.lines();
+    let replies = replies.filter(|line| line.get(3..4) == Some(" ")).filter_map(|line| line.get(..3));
     (replies.collect::<Vec<_>>().join(" "), events)
 }
 
@@ -168,28 +170,34 @@ fn a_server_asks_its_application() {
     let last = &format!("BURL {URL} LAST\r\n");
     let more = &format!("BURL {URL}\r\n");
     let again = "MAIL FROM:<a@b>\r\n";
-    for (said, replies, codes) in [
-        (format!("{last}{again}"), &[250][..], "250 250 250"),
-        (format!("{last}{again}"), &[554], "554 250 250"),
+    for (said, replies, codes, given_up) in [
+        (format!("{last}{again}"), &[250][..], "250 250 250", false),
+        (format!("{last}{again}"), &[554], "554 250 250", false),
         // The next needs RSET.
-        (format!("{more}{again}RSET\r\n{again}"), &[554], "554 503 250 250 250"),
-        (format!("{more}{last}{again}"), &[554], "554 503 250 250"),
-        (format!("{more}{last}{again}"), &[250, 250], "250 250 250 250"),
-        (format!("{more}BDAT 1\r\nxBDAT 2 LAST\r\n\r\n{again}"), &[250], "250 250 250 250 250"),
-        (format!("BDAT 3\r\nx\r\n{more}BDAT 0 LAST\r\n{again}"), &[250], "250 250 250 250 250"),
-        (format!("BDAT 3\r\nx\r\n{last}{again}"), &[250], "250 250 250 250"),
-        (format!("BDAT 3\r\nx\r\n{last}{again}"), &[554], "250 554 250 250"),
-        (format!("DATA\r\n{last}"), &[], "451 503 250"),
-        (format!("{more}DATA\r\nRSET\r\n"), &[250], "250 503 250 250"),
-        (format!("{last}NOOP\r\n"), &[421], "421"),
+        (format!("{more}{again}RSET\r\n{again}"), &[554], "554 503 250 250 250", false),
+        (format!("{more}{last}{again}"), &[554], "554 503 250 250", false),
+        (format!("{more}{last}{again}"), &[250, 250], "250 250 250 250", false),
+        (format!("{more}{more}RSET\r\n"), &[250, 554], "250 554 250 250", true),
+        (format!("{more}BDAT 1\r\nxBDAT 2 LAST\r\n\r\n{again}"), &[250], "250 250 250 250 250", false),
+        (format!("BDAT 3\r\nx\r\n{more}BDAT 0 LAST\r\n{again}"), &[250], "250 250 250 250 250", false),
+        (format!("BDAT 3\r\nx\r\n{last}{again}"), &[250], "250 250 250 250", false),
+        (format!("BDAT 3\r\nx\r\n{last}{again}"), &[554], "250 554 250 250", true),
+        (format!("DATA\r\n{last}"), &[], "451 503 250", false),
+        (format!("{more}DATA\r\nRSET\r\n"), &[250], "250 503 250 250", true),
+        (format!("{more}EHLO x.example\r\n{again}"), &[250], "250 250 250 250", true),
+        (format!("{last}NOOP\r\n"), &[421], "421", false),
     ] {
         let (came, events) = served(&said, replies);
         assert_eq!(came, codes, "{said}");
-        let given_up =
+        let gave_up =
             |event: &Event| matches!(event, Event::BodyRefused { reason: BodyRefusal::GivenUp, .. });
-        let begun = said.starts_with("BDAT") && replies == [554];
-        assert_eq!(events.iter().any(given_up), begun, "{said}");
+        assert_eq!(events.iter().any(gave_up), given_up, "{said}");
     }
+    // Its one reply is not each recipient's.
+    let (came, events) =
+        served(&format!("RSET\r\nMAIL FROM:<> PRDR\r\nRCPT TO:<c@d>\r\n{more}{last}"), &[250]);
+    assert_eq!(came, "250 250 250 250 503 250");
+    assert!(events.iter().any(|event| matches!(event, Event::BodyRefused { .. })), "{events:?}");
 }
 
 /// What the server fetches comes between a CR before it and an LF after it.

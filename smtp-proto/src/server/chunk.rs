@@ -66,6 +66,7 @@ impl Machine {
         let binary = self.session.transaction.binary;
         let Some(Current { ticket, due, .. }) = &mut self.current else { return };
         let Due::ChunkReply { size, last } = *due else { return };
+        self.session.transaction.fetched = None;
         *due = Due::Chunk(Chunk {
             ticket: *ticket,
             left: size,
@@ -148,9 +149,12 @@ impl Machine {
         if !self.session.state.is_in_transaction() || refusal.bad {
             return self.refused(command, Effect::Bdat, refusal);
         }
-        let reply = refusal.reply;
+        let (begun, reply) = (self.session.transaction.give_up(), refusal.reply);
         self.fail_transaction(&reply, last);
-        Event::Refused { command, reply }
+        match begun {
+            Some(ticket) => Event::BodyRefused { ticket, reason: BodyRefusal::GivenUp },
+            None => Event::Refused { command, reply },
+        }
     }
 
     /// A part comes by BURL, of which nothing is seen here: no line end of the chunks before it reaches over it.
@@ -165,22 +169,23 @@ impl Machine {
     }
 
     /// The application has answered BURL. What came of the message by BDAT is its own affair, unless the message fails.
-    pub(super) fn answer_part(&mut self, last: bool, reply: &Reply) {
+    pub(super) fn answer_part(&mut self, ticket: Ticket, last: bool, reply: &Reply) {
         self.current = None;
         if reply.is_positive() {
             match last {
                 true => self.session.end_transaction(),
-                false => self.session.state = Effect::Bdat.after(self.session.state),
+                false => {
+                    self.session.state = Effect::Bdat.after(self.session.state);
+                    self.session.transaction.fetched.get_or_insert(ticket);
+                }
             }
             self.write_reply(reply);
             return;
         }
-        let begun = self.session.transaction.chunk.take();
+        let begun = self.session.transaction.give_up();
         self.fail_transaction(reply, last);
         self.close_if_unavailable(reply);
-        if let Some(chunk) = begun {
-            self.later = Some(Event::BodyRefused { ticket: chunk.ticket, reason: BodyRefusal::GivenUp });
-        }
+        self.later = begun.map(|ticket| Event::BodyRefused { ticket, reason: BodyRefusal::GivenUp });
         self.moved = true;
     }
 
@@ -214,7 +219,10 @@ impl Machine {
         };
         match by {
             By::Application(reply) => {
+                // The parts before it came by BURL.
+                let begun = self.session.transaction.give_up();
                 self.fail_transaction(&reply, last);
+                self.later = begun.map(|ticket| Event::BodyRefused { ticket, reason: BodyRefusal::GivenUp });
                 self.moved = true;
                 None
             }
@@ -223,7 +231,6 @@ impl Machine {
     }
 
     fn chunk_refused(&mut self, size: u64, last: bool, refusal: Refusal) -> Event {
-        let begun = self.session.transaction.chunk.take();
         let session = &mut self.session;
         // RFC 2033 section 4.3: the last chunk of a message for nobody has no reply.
         let silent = last && self.config.lmtp;
@@ -231,12 +238,12 @@ impl Machine {
             // No transaction fails by it.
             return self.refused(Command::Bdat { size, last }, Effect::Bdat, refusal);
         }
-        let reply = refusal.reply;
+        let (begun, reply) = (session.transaction.give_up(), refusal.reply);
         self.fail_transaction(&reply, last);
         match begun {
-            Some(chunk) => {
+            Some(ticket) => {
                 let reason = BodyRefusal::TooLarge(self.config.limits.message);
-                Event::BodyRefused { ticket: chunk.ticket, reason }
+                Event::BodyRefused { ticket, reason }
             }
             None => Event::Refused { command: Command::Bdat { size, last }, reply },
         }
@@ -259,10 +266,10 @@ impl Machine {
         if !matches!(effect, Effect::Ehlo | Effect::Helo | Effect::Reset | Effect::StartTls | Effect::Quit) {
             return command;
         }
-        let Some(chunk) = self.session.transaction.chunk.take() else { return command };
+        let Some(ticket) = self.session.transaction.give_up() else { return command };
         self.session.transaction.failed = true;
         self.later = Some(command);
-        Event::BodyRefused { ticket: chunk.ticket, reason: BodyRefusal::GivenUp }
+        Event::BodyRefused { ticket, reason: BodyRefusal::GivenUp }
     }
 
     /// Nobody knows where the chunk of a BDAT ends, so that what follows cannot be told from commands.

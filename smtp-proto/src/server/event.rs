@@ -74,7 +74,7 @@ pub enum Event {
     /// came of it.
     #[non_exhaustive]
     BodyRefused {
-        /// The message's DATA, or first BDAT.
+        /// The message's DATA, or first BDAT; the first BURL, where no BDAT came.
         ticket: Ticket,
         /// Why.
         reason: BodyRefusal,
@@ -92,7 +92,8 @@ pub enum BodyRefusal {
     Nul(u64),
     /// More bytes than the limit.
     TooLarge(u64),
-    /// The client has given it up between two chunks: by RSET, EHLO, STARTTLS or QUIT, which comes next.
+    /// The client has given it up between two parts, by RSET, EHLO, STARTTLS or QUIT, which comes next; or a part that
+    /// BURL names was refused.
     GivenUp,
 }
 

@@ -208,6 +208,10 @@ impl Machine {
         match &command {
             Command::Bdat { size, last } => return self.begin_chunk(*size, *last, parsed.deviations),
             Command::Burl(burl) => {
+                // A message has no end but by the last of its parts.
+                if !burl.last {
+                    self.idle()?;
+                }
                 let due = Due::PartReply { last: burl.last };
                 return Some(self.ask(command, rules, due, parsed.deviations));
             }
@@ -220,7 +224,7 @@ impl Machine {
                 return None;
             }
         }
-        if self.session.transaction.chunk.is_some() {
+        if self.session.transaction.has_begun() {
             let event = self.ask(command, rules, Due::Reply, parsed.deviations);
             return Some(self.between_chunks(rules.effect, event));
         }

@@ -113,6 +113,10 @@ impl Machine {
             Command::Data if self.session.transaction.binary => sequence("BINARYMIME needs BDAT"),
             Command::Bdat { size, .. } => self.permits_chunk(*size),
             Command::Burl(_) if self.config.lmtp => unoffered(ReplyCode::NOT_IMPLEMENTED, 1, Extension::Burl),
+            // Its reply is one for all.
+            Command::Burl(burl) if burl.last && self.session.transaction.prdr => {
+                policy(ReplyCode::BAD_SEQUENCE, 5, 1, "PRDR needs DATA or BDAT LAST")
+            }
             Command::Burl(_) => self.permits_chunk(0),
             Command::Vrfy(query) | Command::Expn(query) => self.permits_query(query, command),
             Command::Xclient(attributes) => self.permits_attributes(attributes, Extension::Xclient),

@@ -51,7 +51,7 @@ impl Machine {
             return;
         }
         if let Due::PartReply { last } = current.due {
-            return self.answer_part(last, &reply);
+            return self.answer_part(ticket, last, &reply);
         }
         if let Due::ChunkReply { size, last } = current.due {
             self.current = None;

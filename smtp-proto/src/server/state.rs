@@ -228,6 +228,8 @@ pub(super) struct Transaction {
     pub(super) binary: bool,
     /// The message so far, between two chunks.
     pub(super) chunk: Option<Chunk>,
+    /// The first part of a message that came by BURL, while there is no chunk.
+    pub(super) fetched: Option<Ticket>,
     /// A chunk was refused: nothing but RSET ends this well.
     pub(super) failed: bool,
     /// MAIL was refused, and recipients that were sent along are to come.
@@ -241,6 +243,17 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
+    /// The message that has begun, if one has, and now is none any more.
+    pub(super) fn give_up(&mut self) -> Option<Ticket> {
+        let fetched = self.fetched.take();
+        self.chunk.take().map(|chunk| chunk.ticket).or(fetched)
+    }
+
+    /// Whether parts of a message have come.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.chunk.is_some() || self.fetched.is_some()
+    }
+
     /// A command of so many bytes, with so many parameters that are not known, may be kept.
     pub(super) fn keep(&mut self, length: usize, other: usize) {
         let parameters = other.saturating_mul(size_of::<Parameter>());

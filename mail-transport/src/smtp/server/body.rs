@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use mailwire_core::Ticket;
 use mailwire_smtp::{
-    Reply,
+    Command, Reply, ReplyCode,
+    extensions::burl::{Burl, MessageUrl},
     server::{BodyRefusal, Connection, Event, default_reply},
 };
 
@@ -19,13 +20,62 @@ use crate::{
 ///
 /// With DATA the client is told to go on (354) when this is first asked for a part: until then the message can be
 /// refused without having been sent. With BDAT it comes unasked, and is dropped if it is refused.
+///
+/// Where BURL is offered ([RFC 4468](https://www.rfc-editor.org/rfc/rfc4468)), parts of the message are only named, by URLs, and
+/// whoever offers it reads the message by [`part`](Self::part). It stays the application's to fetch them, to bound how large the
+/// message becomes by them, and to let nobody but the user whom a URL's `urlauth=submit+` names use it.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_transport::smtp::{proto::{Reply, ReplyCode, extensions::burl::MessageUrl}, server::{Body, BodyError, Part}};
+///
+/// async fn read(body: &mut Body<'_>) -> Result<Vec<u8>, BodyError> {
+///     let mut message = Vec::new();
+///     while let Some(part) = body.part().await? {
+///         match part {
+///             Part::Bytes(bytes) => message.extend_from_slice(&bytes),
+///             Part::Url(url) => match fetch(&url).await {
+///                 Some(fetched) => message.extend_from_slice(&fetched),
+///                 None => return Err(body.refuse(Reply::new(ReplyCode::FAILED, "5.6.6 No such message"))),
+///             },
+///         }
+///     }
+///     Ok(message)
+/// }
+///
+/// async fn fetch(url: &MessageUrl) -> Option<Vec<u8>> {
+///     // Log in at `url.host()`, and ask for it by URLFETCH.
+/// #   let _ = url;
+/// #   None
+/// }
+/// ```
 pub struct Body<'a> {
     driver: &'a mut Driver<Stream, Connection>,
-    /// The DATA or BDAT that waits to be granted.
-    waiting: Option<Ticket>,
+    /// The DATA, BDAT or BURL with which it begins, before it was asked for.
+    waiting: Option<Begun>,
+    /// The BURL whose part the application was asked for last, and whether it is the last one.
+    fetching: Option<(Ticket, bool)>,
     /// Who has a reply of their own, and none yet.
     unanswered: VecDeque<Ticket>,
     pub(super) end: Option<End>,
+}
+
+/// A part of a message as it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// What comes next, a slice of what was received.
+    Bytes(Bytes),
+    /// What stands behind this URL comes next, and the application fetches it. The client is told that this was done once the next
+    /// part is asked for; where it cannot be, [`Body::refuse`] says so.
+    Url(MessageUrl),
+}
+
+/// How a message begins.
+pub(super) enum Begun {
+    /// By DATA or BDAT, which waits to be granted.
+    Bytes(Ticket),
+    Url(Ticket, Burl),
 }
 
 #[derive(Clone, Copy)]
@@ -50,10 +100,10 @@ pub enum BodyError {
 impl<'a> Body<'a> {
     pub(super) fn new(
         driver: &'a mut Driver<Stream, Connection>,
-        data: Ticket,
+        begun: Begun,
         recipients: Vec<Ticket>,
     ) -> Self {
-        Self { driver, waiting: Some(data), unanswered: recipients.into(), end: None }
+        Self { driver, waiting: Some(begun), fetching: None, unanswered: recipients.into(), end: None }
     }
 
     /// The recipients that are not answered yet.
@@ -66,14 +116,32 @@ impl<'a> Body<'a> {
         self.waiting.is_some()
     }
 
-    /// Receives the next part, a slice of what was received; `None` after the last. Cancel-safe.
+    /// Receives the next bytes, a slice of what was received; `None` after the last. A part that a URL names is refused, with 554 as
+    /// for what is not there. Cancel-safe.
     ///
     /// # Errors
     ///
     /// The message is not to be kept.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
-        if let Some(data) = self.waiting.take() {
-            self.driver.connection_mut().accept_body(data).map_err(Error::from)?;
+        match self.part().await? {
+            Some(Part::Bytes(bytes)) => Ok(Some(bytes)),
+            Some(Part::Url(_)) => Err(self.refuse(not_available())),
+            None => Ok(None),
+        }
+    }
+
+    /// Receives the next part; `None` after the last. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// The message is not to be kept.
+    pub async fn part(&mut self) -> Result<Option<Part>, BodyError> {
+        match self.waiting.take() {
+            Some(Begun::Url(ticket, burl)) => return Ok(Some(self.fetch(ticket, burl))),
+            Some(Begun::Bytes(ticket)) => {
+                self.driver.connection_mut().accept_body(ticket).map_err(Error::from)?;
+            }
+            None => self.fetched()?,
         }
         loop {
             match self.end {
@@ -82,10 +150,17 @@ impl<'a> Body<'a> {
                 None => {}
             }
             match self.driver.next().await.map_err(Error::from)? {
-                Step::Event(Event::BodyChunk(chunk)) => return Ok(Some(chunk)),
+                Step::Event(Event::BodyChunk(chunk)) => return Ok(Some(Part::Bytes(chunk))),
                 Step::Event(Event::BodyEnd { ticket, .. }) => self.end = Some(End::Complete(ticket)),
                 Step::Event(Event::BodyRefused { reason, .. }) => self.end = Some(End::Refused(reason)),
-                // Between two chunks: NOOP, and others that change nothing.
+                Step::Event(Event::Command { ticket, command: Command::Burl(burl), .. }) => {
+                    return Ok(Some(self.fetch(ticket, burl)));
+                }
+                // The first one after a part that a URL named.
+                Step::Event(Event::Command { ticket, command: Command::Bdat { .. }, .. }) => {
+                    self.driver.connection_mut().accept_body(ticket).map_err(Error::from)?;
+                }
+                // Between two parts: NOOP, and others that change nothing.
                 Step::Event(Event::Command { ticket, command, .. }) => {
                     let reply = default_reply(&command);
                     self.driver.connection_mut().reply(ticket, reply).map_err(Error::from)?;
@@ -94,6 +169,36 @@ impl<'a> Body<'a> {
                 Step::Blocked | Step::Upgrade(_) | Step::Closed => return Err(Error::Closed.into()),
             }
         }
+    }
+
+    /// Asks the application for what a URL names.
+    fn fetch(&mut self, ticket: Ticket, burl: Burl) -> Part {
+        self.fetching = Some((ticket, burl.last));
+        Part::Url(burl.url)
+    }
+
+    /// The application goes on after such a part: it was fetched.
+    fn fetched(&mut self) -> Result<(), Error> {
+        match self.fetching.take() {
+            Some((ticket, true)) => self.end = Some(End::Complete(ticket)),
+            Some((ticket, false)) => {
+                self.driver.connection_mut().reply(ticket, Reply::new(ReplyCode::OK, "2.5.0 Ok"))?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Refuses the [URL](Part::Url) that was received last, and with it the message: 554 for what is not there or may not be
+    /// fetched, 451 if its server does not answer now ([RFC 4468 section 5](https://www.rfc-editor.org/rfc/rfc4468#section-5)).
+    /// Gives the error by which a session ends.
+    pub fn refuse(&mut self, reply: Reply) -> BodyError {
+        let given_up = BodyError::Refused(BodyRefusal::GivenUp);
+        let Some((ticket, _)) = self.fetching.take() else { return given_up };
+        let reply = if reply.is_positive() { not_available() } else { reply };
+        self.end = Some(End::Refused(BodyRefusal::GivenUp));
+        let refused = self.driver.connection_mut().reply(ticket, reply);
+        refused.map_err(Error::from).err().map_or(given_up, BodyError::from)
     }
 
     /// Reads all of it into memory.
@@ -126,7 +231,7 @@ impl<'a> Body<'a> {
     /// Reads what is left and drops it.
     pub(super) async fn drain(&mut self) -> Result<End, Error> {
         loop {
-            match (self.chunk().await, self.end) {
+            match (self.part().await, self.end) {
                 (_, Some(end)) => return Ok(end),
                 (Ok(_), None) => {}
                 (Err(BodyError::Connection(error)), None) => return Err(error),
@@ -134,6 +239,11 @@ impl<'a> Body<'a> {
             }
         }
     }
+}
+
+/// What RFC 4468 section 5 has for it.
+fn not_available() -> Reply {
+    Reply::new(ReplyCode::FAILED, "5.6.6 Message content not available")
 }
 
 impl Pieces for Body<'_> {

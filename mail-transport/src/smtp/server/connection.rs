@@ -9,7 +9,10 @@ use mailwire_smtp::{
     server::{Config, Connection, Event, default_reply},
 };
 
-use super::{Body, BodyError, Client, Service, Session, Transaction, body::End};
+use super::{
+    Body, BodyError, Client, Service, Session, Transaction,
+    body::{Begun, End},
+};
 use crate::{
     Driver, Result, Step, Stream, metrics,
     sasl::{Identity, ServerStep},
@@ -169,7 +172,7 @@ impl<S: Service> Conversation<'_, S> {
             Event::Refused { command, reply, .. } => {
                 tracing::debug!(command = command.name(), %reply, "refused");
                 let ended = self.driver.connection_mut().state() == State::Ready;
-                if let (Command::Data | Command::Bdat { .. }, true, Some(session)) =
+                if let (Command::Data | Command::Bdat { .. } | Command::Burl(_), true, Some(session)) =
                     (command, ended, &mut self.session)
                 {
                     session.reset().await;
@@ -215,11 +218,8 @@ impl<S: Service> Conversation<'_, S> {
                 session.reset().await;
                 default_reply(&command)
             }
-            Command::Data | Command::Bdat { .. } => return self.data(ticket).await,
-            Command::Burl(burl) if burl.last => match &self.transaction {
-                Some(transaction) => session.burl(client, transaction, &burl.url).await,
-                None => default_reply(&command),
-            },
+            Command::Data | Command::Bdat { .. } => return self.message(Begun::Bytes(ticket)).await,
+            Command::Burl(burl) => return self.message(Begun::Url(ticket, burl.clone())).await,
             Command::StartTls => {
                 return Ok(self.driver.connection_mut().accept_upgrade(ticket)?);
             }
@@ -296,14 +296,15 @@ impl<S: Service> Conversation<'_, S> {
         }
     }
 
-    async fn data(&mut self, ticket: Ticket) -> Result<()> {
+    async fn message(&mut self, begun: Begun) -> Result<()> {
+        let (Begun::Bytes(ticket) | Begun::Url(ticket, _)) = begun;
         let machine = self.driver.connection_mut();
         let each = machine.answers_each();
         let recipients = if each { machine.recipients().to_vec() } else { Vec::new() };
         let (Some(session), Some(transaction)) = (&mut self.session, &self.transaction) else {
             return Ok(());
         };
-        let mut body = Body::new(&mut self.driver, ticket, recipients);
+        let mut body = Body::new(&mut self.driver, begun, recipients);
         let verdict = if each {
             session.message_for_each(&self.client, transaction, &mut body).await
         } else {

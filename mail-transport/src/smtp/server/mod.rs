@@ -68,7 +68,7 @@ use std::{sync::Arc, time::Duration};
 use mailwire_core::Channel;
 use mailwire_smtp::{Capability, Host, extensions::limits::SessionLimits, server::Config};
 
-pub use body::{Body, BodyError};
+pub use body::{Body, BodyError, Part};
 pub use each::{EachMessage, Incoming, each_message};
 pub use service::{Client, Service, Session};
 pub use transaction::Transaction;

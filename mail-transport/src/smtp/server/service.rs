@@ -5,7 +5,6 @@ use std::{future::Future, net::SocketAddr, time::SystemTime};
 use mailwire_smtp::{
     Capability, Command, Domain, EhloName, Host, Mail, Query, Rcpt, Reply, ReplyCode,
     extensions::{
-        burl::{Burl, MessageUrl},
         etrn::Node,
         xclient::{AttributeName, Attributes},
     },
@@ -192,7 +191,7 @@ pub trait Session: Send {
     /// stored by then ([RFC 5321 section 4.2.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.5)).
     ///
     /// A refusal before the first part is asked for is the answer to DATA: the message is not sent then. With BDAT it
-    /// is on its way, and dropped.
+    /// is on its way, and dropped. Where BURL is offered, [`Body::part`] gives the URLs of what is to be fetched.
     /// What is left unread otherwise is read and dropped. In LMTP the reply counts for all recipients; see
     /// [`message_for_each`](Self::message_for_each).
     ///
@@ -219,21 +218,6 @@ pub trait Session: Send {
         body: &mut Body<'_>,
     ) -> impl Future<Output = Result<Vec<Reply>, BodyError>> + Send {
         async move { Ok(vec![self.message(client, transaction, body).await?]) }
-    }
-
-    /// Fetches a message that the client has not sent, where BURL is offered: `url` leads to it ([RFC 4468 section
-    /// 3.2](https://www.rfc-editor.org/rfc/rfc4468#section-3.2)). A positive reply takes the responsibility for it, as that of
-    /// [`message`](Self::message) does, and the transaction is over either way. Only the user whom a URL's `urlauth=submit+`
-    /// names may use it. Refused with 554, not available, by default; so are messages that are put together of several parts.
-    fn burl(
-        &mut self,
-        client: &Client,
-        transaction: &Transaction,
-        url: &MessageUrl,
-    ) -> impl Future<Output = Reply> + Send {
-        let _ = (client, transaction);
-        let reply = default_reply(&Command::Burl(Burl::new(url.clone())));
-        async { reply }
     }
 
     /// Tells that the transaction is given up: RSET, a new EHLO, a refused message.
