@@ -62,6 +62,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod content;
+mod delivering;
 mod error;
 mod filter;
 pub mod gmail;

@@ -18,8 +18,12 @@ use mailwire_transport::{
 #[cfg(feature = "reports")]
 use crate::reports::{Reporting, Reports};
 use crate::{
-    AccountId, BodyId, Delivered, Error, Inspector, Result, Room, Store, Target, inspect::Inspection,
-    service::over_store, staging::Staged, valid_since::Required,
+    AccountId, BodyId, Error, Inspector, Result, Room, Store,
+    delivering::{distinct, not_told},
+    inspect::Inspection,
+    service::over_store,
+    staging::Staged,
+    valid_since::Required,
 };
 
 over_store! {
@@ -197,9 +201,9 @@ pub struct Delivery<'a> {
 
 /// Is shown each message.
 #[derive(Clone)]
-struct Observer(Option<Arc<Observe>>);
+pub(crate) struct Observer(pub(crate) Option<Arc<Observe>>);
 
-type Observe = dyn Fn(&Delivery<'_>) + Send + Sync;
+pub(crate) type Observe = dyn Fn(&Delivery<'_>) + Send + Sync;
 
 impl std::fmt::Debug for Observer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -255,7 +259,7 @@ pub struct SmtpSession<S> {
     pub(crate) trace_fields: bool,
     verify: bool,
     pub(crate) valid_since: bool,
-    observer: Observer,
+    pub(crate) observer: Observer,
     pub(crate) inspection: Option<Inspection>,
     #[cfg(feature = "reports")]
     pub(crate) reporting: Option<Reporting>,
@@ -319,23 +323,6 @@ impl<S: Store> SmtpSession<S> {
         }
     }
 
-    /// Puts the message into each account once, and gives what is to be said for each recipient.
-    async fn deliver(&self, staged: &Staged, recipients: &[AccountId]) -> Vec<Reply> {
-        let accounts = distinct(recipients);
-        let targets: Vec<Target> = accounts.iter().copied().map(Target::inbox).collect();
-        let replies: Vec<Reply> =
-            self.store.deliver(staged.body, &targets).await.into_iter().map(verdict).collect();
-        let reply = |recipient| replies.get(accounts.binary_search(recipient).ok()?).cloned();
-        recipients.iter().map(|recipient| reply(recipient).unwrap_or_else(not_told)).collect()
-    }
-
-    /// Shows a message that was taken.
-    fn tell(&self, client: &Client, transaction: &Transaction, Staged { body, added, .. }: Staged) {
-        if let Some(observe) = &self.observer.0 {
-            observe(&Delivery { client, transaction, body, added });
-        }
-    }
-
     /// Whether one of the recipients has no room for the message.
     async fn check_room(&self, size: u64, recipients: &[AccountId]) -> Result<()> {
         for recipient in distinct(recipients) {
@@ -351,26 +338,6 @@ impl<S: Store> SmtpSession<S> {
             self.store.deliver(staged.body, &[]).await;
         }
         room.map(|()| staged)
-    }
-}
-
-/// Each account once, ascending: a user can be named by many addresses, and is the postmaster as well.
-pub(crate) fn distinct(recipients: &[AccountId]) -> Vec<AccountId> {
-    let mut accounts = recipients.to_vec();
-    accounts.sort_unstable();
-    accounts.dedup();
-    accounts
-}
-
-/// For a store that does not tell what became of a message.
-fn not_told() -> Reply {
-    Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 Not available now")
-}
-
-fn verdict(delivered: Result<Delivered>) -> Reply {
-    match delivered {
-        Ok(delivered) => Reply::new(ReplyCode::OK, &format!("2.0.0 Stored as {}", delivered.uid)),
-        Err(error) => refusal(&error),
     }
 }
 
@@ -453,7 +420,7 @@ impl<S: Store> Session for SmtpSession<S> {
         let told = self.report_failure(client, transaction, &staged, &replies).await;
         let refused = replies.iter().find(|reply| !reply.is_positive()).filter(|_| !told);
         if refused.is_none() {
-            self.tell(client, transaction, staged);
+            self.tell(client, transaction, &staged);
         }
         let reply = refused.or(replies.iter().find(|reply| reply.is_positive()));
         Ok(reply.cloned().unwrap_or_else(|| Reply::new(ReplyCode::OK, "2.0.0 Ok")))
@@ -474,12 +441,9 @@ impl<S: Store> Session for SmtpSession<S> {
         if let Some(late) = self.give_up_late(transaction, &staged).await {
             return Ok(vec![late; recipients.len()]);
         }
-        let replies = self.deliver(&staged, &recipients).await;
+        let (replies, answered) = self.deliver_each(client, transaction, &staged, &recipients, body).await;
         self.report(client, transaction, &staged, &replies).await;
-        if replies.iter().any(Reply::is_positive) {
-            self.tell(client, transaction, staged);
-        }
-        Ok(replies)
+        answered.map(|()| replies)
     }
 
     async fn vrfy(&mut self, _client: &Client, who: &Query) -> Reply {

@@ -5,9 +5,7 @@ use mailwire_smtp::{Reply, extensions::priority::Priority, trace::ReturnPath};
 use mailwire_transport::smtp::server::{Body, BodyError, Client, Transaction};
 
 use crate::{
-    BodyId, BodyWriter, Result, SmtpSession, Store,
-    inspect::Inspection,
-    smtp::{distinct, refusal},
+    BodyId, BodyWriter, Result, SmtpSession, Store, delivering::distinct, inspect::Inspection, smtp::refusal,
     valid_since::Header,
 };
 

@@ -169,6 +169,17 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// For each target: there is no such account or mailbox, no room, or too many keywords.
     fn deliver(&self, body: BodyId, to: &[Target]) -> impl Future<Output = Vec<Result<Delivered>>> + Send;
 
+    /// Puts a message into mailboxes as [`deliver`](Self::deliver) does, and tells what became of it in each once that is so, while
+    /// those after it wait: in LMTP each recipient is answered then. By default, and where all are one change, they are told together.
+    fn deliver_each(
+        &self,
+        body: BodyId,
+        to: &[Target],
+        told: impl FnMut(Result<Delivered>) + Send,
+    ) -> impl Future<Output = ()> + Send {
+        async move { self.deliver(body, to).await.into_iter().for_each(told) }
+    }
+
     /// Puts messages into mailboxes of one account, and removes one from a mailbox of that account: all of it, by one
     /// change, or nothing. The bodies are no longer on their way in after that, whatever came of it. A store that
     /// does so has MULTIAPPEND and REPLACE among its [`extensions`](Self::extensions).

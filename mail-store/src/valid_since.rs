@@ -4,13 +4,15 @@ use bytes::{Bytes, BytesMut};
 use mail_parser::DateTime;
 use mailwire_smtp::{Mailbox, Rcpt};
 
+use crate::message::header;
+
 /// As much of a header is looked at, in bytes. What is beyond is stored as it is.
 const HEADER: usize = 64 * 1024;
 
 /// As many fields count.
 const FIELDS: usize = 100;
 
-const NAME: &[u8] = b"require-recipient-valid-since";
+const NAME: &[u8] = b"Require-Recipient-Valid-Since";
 
 /// Mailboxes of an office, whoever has it: RFC 2142.
 const ROLES: [&str; 15] = [
@@ -59,16 +61,16 @@ impl Header {
     pub(crate) fn split(self) -> (Bytes, Vec<Required>) {
         let all = self.held.freeze();
         let (mut kept, mut required) = (BytesMut::new(), Vec::new());
-        let (mut rest, mut start) = (all.as_ref(), 0);
-        while let Some(length) = field(rest) {
-            let (field, after) = rest.split_at(length);
-            rest = after;
-            if let Some(value) = value(field) {
-                kept.extend_from_slice(all.get(start..all.len() - rest.len() - length).unwrap_or_default());
-                start = all.len() - rest.len();
-                if required.len() < FIELDS {
-                    required.extend(parse(value));
-                }
+        let (mut fields, mut start) = (header::fields(&all), 0);
+        while let Some(field) = fields.next() {
+            if !field.is(NAME) {
+                continue;
+            }
+            let end = fields.position();
+            kept.extend_from_slice(all.get(start..end - field.whole.len()).unwrap_or_default());
+            start = end;
+            if required.len() < FIELDS {
+                required.extend(parse(&field.value()));
             }
         }
         let tail = all.slice(start..);
@@ -79,29 +81,6 @@ impl Header {
             (kept.freeze(), required)
         }
     }
-}
-
-/// The length of the field at the beginning, with its folded lines; none where the header ends.
-fn field(header: &[u8]) -> Option<usize> {
-    let mut length = 0;
-    for line in header.split_inclusive(|&byte| byte == b'\n') {
-        let is_folded = line.starts_with(b" ") || line.starts_with(b"\t");
-        if length > 0 && !is_folded {
-            return Some(length);
-        }
-        if length == 0 && (line == b"\r\n" || line == b"\n") {
-            return None;
-        }
-        length += line.len();
-    }
-    (length > 0).then_some(length)
-}
-
-/// The value of a field, if it is this one.
-fn value(field: &[u8]) -> Option<&[u8]> {
-    let (name, value) = field.split_at_checked(NAME.len())?;
-    let value = value.trim_ascii_start().strip_prefix(b":")?;
-    name.eq_ignore_ascii_case(NAME).then_some(value)
 }
 
 /// ```abnf

@@ -3,6 +3,7 @@
 
 use std::{
     ops::Range,
+    pin::Pin,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -11,8 +12,8 @@ use mailwire_core::Channel;
 use mailwire_imap::types::{ModSeq, Uid};
 use mailwire_store::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Destination, Error, Fields, Filter, FlagChange,
-    How, Lease, Mailbox, MailboxChange, MailboxId, MailboxPath, Mailboxes, Opened, OutgoingReport,
-    Preselected, Reports, Result, Row, SmtpService, Store, Stored, Target, Uids, Which,
+    How, Inspector, Lease, Mailbox, MailboxChange, MailboxId, MailboxPath, Mailboxes, Opened, OutgoingReport,
+    Preselected, Reports, Result, Room, Row, SmtpService, Store, Stored, Target, Uids, Which,
     memory::{Held, MemoryStore, Reader, Watch, Writer},
 };
 use mailwire_transport::{
@@ -20,13 +21,14 @@ use mailwire_transport::{
     sasl::Authenticator,
     smtp::{
         Server,
-        proto::Host,
+        proto::{Host, Reply},
         report::{Action, DeliveryReport, Limits, Original, Report},
+        server::{Client, Transaction},
     },
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
-    sync::mpsc,
+    sync::{mpsc, watch},
 };
 
 /// A connection to a server of ada, bob and cy, whose reports come out of a queue.
@@ -48,12 +50,21 @@ impl Peer {
         lmtp: bool,
         over: impl FnOnce(MemoryStore) -> S,
     ) -> Self {
+        Self::with(store, lmtp, over, |service| service).await
+    }
+
+    async fn with<S: Store + Authenticator>(
+        store: MemoryStore,
+        lmtp: bool,
+        over: impl FnOnce(MemoryStore) -> S,
+        with: impl FnOnce(SmtpService<S>) -> SmtpService<S>,
+    ) -> Self {
         let (queue, reports) = mpsc::channel(10);
         let service = SmtpService::new(over(store.clone()))
             .with_reports(Reports::new(queue))
             .with_priorities(true)
             .with_valid_since(true);
-        let server = Server::new(service, Host::try_from("mx.example").unwrap());
+        let server = Server::new(with(service), Host::try_from("mx.example").unwrap());
         let server = if lmtp { server.lmtp() } else { server };
         let (stream, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Clear).await });
@@ -79,8 +90,12 @@ impl Peer {
         }
     }
 
-    async fn say(&mut self, line: &str) -> Vec<String> {
+    async fn put(&mut self, line: &str) {
         self.stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+    }
+
+    async fn say(&mut self, line: &str) -> Vec<String> {
+        self.put(line).await;
         self.answer().await
     }
 
@@ -188,7 +203,7 @@ async fn a_sender_with_a_mailbox_here_finds_the_report_in_it() {
 
 #[tokio::test]
 async fn lmtp_and_prdr_report_success_alone() {
-    let mut peer = Peer::over(users(), true, Failing).await;
+    let mut peer = Peer::over(users(), true, Failing::new).await;
     assert_eq!(peer.say("MAIL FROM:<x@far.example> RET=HDRS").await, ["250 2.1.0 Ok"]);
     for user in ["ada", "bob"] {
         peer.say(&format!("RCPT TO:<{user}@mx.example> NOTIFY=SUCCESS,FAILURE")).await;
@@ -203,7 +218,7 @@ async fn lmtp_and_prdr_report_success_alone() {
 
 #[tokio::test]
 async fn a_message_that_fails_for_some_is_not_sent_to_all_again() {
-    let mut peer = Peer::over(users(), false, Failing).await;
+    let mut peer = Peer::over(users(), false, Failing::new).await;
     let both = ["<ada@mx.example>", "<bob@mx.example>"];
     let said = peer.send("<x@far.example> RET=FULL", &both, MESSAGE).await;
     assert!(said.starts_with("250 2.0.0 "), "{said}");
@@ -313,8 +328,13 @@ async fn mail_for_an_owner_of_before_is_refused() {
         |time: &str| format!("Require-Recipient-Valid-Since: BOB@mx.example;\r\n {time} +0000\r\n{MESSAGE}");
     let (taken, changed) = ("250 2.0.0 ", "550 5.7.17 The mailbox has another owner");
     let (since, before) = ("Sat, 28 Nov 2026 00:00:00", "Fri, 27 Nov 2026 23:59:59");
-    for lmtp in [false, true] {
-        let mut peer = Peer::new(lmtp).await;
+    for (lmtp, inspected) in [(false, false), (true, false), (false, true), (true, true)] {
+        // Who looks at messages gives them in pieces, with a field of its own before them.
+        let with = |service: SmtpService<MemoryStore>| match inspected {
+            true => service.with_inspector(Marking, Room::new(1 << 20)),
+            false => service,
+        };
+        let mut peer = Peer::with(users(), lmtp, |store| store, with).await;
         peer.store.user("bob").unwrap().set_owner_since(UNIX_EPOCH + Duration::from_secs(1_795_824_000));
         let mut count = 0;
         for (rcpt, time, answer) in [
@@ -332,19 +352,91 @@ async fn mail_for_an_owner_of_before_is_refused() {
             for message in got {
                 let text = String::from_utf8(message.to_vec()).unwrap();
                 assert!(!text.contains("Valid-Since") && text.ends_with(&format!("{MESSAGE}\r\n")), "{text}");
+                assert_eq!(text.matches("\r\nX-Seen: yes\r\n").count(), usize::from(inspected), "{text}");
             }
         }
     }
     // A store that does not know says so.
-    let mut peer = Peer::over(users(), false, Failing).await;
+    let mut peer = Peer::over(users(), false, Failing::new).await;
     peer.say("MAIL FROM:<x@far.example>").await;
     let said = peer.say("RCPT TO:<ada@mx.example> RRVS=1990-01-01T00:00:00Z").await;
     assert!(said[0].starts_with("4") && said[0].contains(" 4.7.19 "), "{said:?}");
 }
 
-/// A store in which bob's mailbox is full when a message is to be put into it, and which does not know its owners.
+/// Says that it has seen a message.
+struct Marking;
+
+impl Inspector for Marking {
+    fn inspect<'a>(
+        &'a self,
+        _: &'a Client,
+        _: &'a Transaction,
+        message: Bytes,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Bytes>, Reply>> + Send + 'a>> {
+        let pieces = message.chunks(7).map(Bytes::copy_from_slice);
+        let all = std::iter::once(Bytes::from("X-Seen: yes\r\n")).chain(pieces).collect();
+        Box::pin(async move { Ok(all) })
+    }
+}
+
+/// RFC 2033: who has the message is told so while it is put into the mailboxes of the others.
+#[tokio::test]
+async fn recipients_are_answered_as_the_message_is_delivered() {
+    let store = users();
+    let (of_turns, turns) = watch::channel(0);
+    let mut peer = Peer::over(store.clone(), true, |store| Failing(store, Some(turns))).await;
+    peer.say("MAIL FROM:<x@far.example>").await;
+    let recipients = ["cy", "ada", "bob", "cy", "ada"];
+    for recipient in recipients {
+        peer.say(&format!("RCPT TO:<{recipient}@mx.example>")).await;
+    }
+    peer.say("DATA").await;
+    peer.put(&format!("{MESSAGE}\r\n.")).await;
+    let count = |user: &str| store.user(user).unwrap().messages("INBOX").unwrap().len();
+    // In their order, each account once; bob has no room.
+    for (turn, answers, delivered) in
+        [(1, &["250"][..], [1, 0]), (2, &["250"], [1, 1]), (3, &["452", "250", "250"], [1, 1])]
+    {
+        of_turns.send(turn).unwrap();
+        for wanted in answers {
+            let answer = peer.answer().await;
+            assert!(answer[0].starts_with(wanted), "{answer:?}");
+        }
+        assert_eq!([count("cy"), count("ada")], delivered, "{turn}");
+    }
+    assert_eq!(peer.say("NOOP").await, ["250 2.0.0 Ok"]);
+}
+
+/// Who is not there any more will send the message to those again who were not answered: it is not delivered to them.
+#[tokio::test]
+async fn nobody_else_gets_a_message_whose_sender_is_gone() {
+    let store = users();
+    let (of_turns, turns) = watch::channel(0);
+    let mut peer = Peer::over(store.clone(), true, |store| Failing(store, Some(turns))).await;
+    peer.say("MAIL FROM:<x@far.example>").await;
+    for recipient in ["cy", "ada"] {
+        peer.say(&format!("RCPT TO:<{recipient}@mx.example>")).await;
+    }
+    peer.say("DATA").await;
+    peer.put(&format!("{MESSAGE}\r\n.")).await;
+    drop(peer);
+    of_turns.send(1).unwrap();
+    // Nobody waits for the next turn.
+    tokio::time::timeout(Duration::from_secs(60), of_turns.closed()).await.unwrap();
+    let count = |user: &str| store.user(user).unwrap().messages("INBOX").unwrap().len();
+    assert_eq!((count("cy"), count("ada")), (1, 0));
+}
+
+/// A store in which bob's mailbox is full when a message is to be put into it, and which does not know its owners. It delivers to
+/// as many at once as there are turns, if these are counted.
 #[derive(Debug, Clone)]
-struct Failing(MemoryStore);
+struct Failing(MemoryStore, Option<watch::Receiver<usize>>);
+
+impl Failing {
+    const fn new(store: MemoryStore) -> Self {
+        Self(store, None)
+    }
+}
 
 impl Authenticator for Failing {}
 
@@ -371,6 +463,21 @@ impl Store for Failing {
             if is_full(&target) { Err(Error::OverQuota) } else { delivered.next().unwrap() }
         };
         to.iter().map(each).collect()
+    }
+
+    async fn deliver_each(
+        &self,
+        body: BodyId,
+        to: &[Target],
+        mut told: impl FnMut(Result<Delivered>) + Send,
+    ) {
+        let Some(mut turns) = self.1.clone() else {
+            return self.deliver(body, to).await.into_iter().for_each(told);
+        };
+        for (at, target) in to.iter().enumerate() {
+            turns.wait_for(|turns| at < *turns).await.unwrap();
+            self.deliver(body, std::slice::from_ref(target)).await.into_iter().for_each(&mut told);
+        }
     }
 
     async fn read(&self, body: BodyId, range: Range<u64>) -> Result<Reader> {

@@ -46,6 +46,8 @@ use crate::{
 const QUESTIONS: usize = 20_000;
 /// A row whose labels are looked at costs as much as so many.
 const LABELLED: usize = 200;
+/// What it costs to put a message into a mailbox, in bytes that are looked at.
+const DELIVERED: u64 = 4096;
 /// More messages than this are copied, or dropped, where that holds up nobody's turn.
 const MANY: usize = 1000;
 
@@ -120,9 +122,20 @@ impl Store for MemoryStore {
     }
 
     async fn deliver(&self, body: BodyId, to: &[Target]) -> Vec<Result<Delivered>> {
+        let mut delivered = Vec::with_capacity(to.len());
+        self.deliver_each(body, to, |one| delivered.push(one)).await;
+        delivered
+    }
+
+    async fn deliver_each(
+        &self,
+        body: BodyId,
+        to: &[Target],
+        mut told: impl FnMut(Result<Delivered>) + Send,
+    ) {
         let body = match self.bodies.take(body) {
             Ok(body) => body,
-            Err(error) => return vec![Err(error); to.len()],
+            Err(error) => return to.iter().for_each(|_| told(Err(error.clone()))),
         };
         let references = references(&body.raw);
         let one = |target: &Target| {
@@ -138,7 +151,12 @@ impl Store for MemoryStore {
                 }),
             }
         };
-        to.iter().map(one).collect()
+        let mut turns = Budget::unlimited();
+        for target in to {
+            told(one(target));
+            // It has no limit; who was told of it has a turn.
+            let _ = turns.spend(DELIVERED).await;
+        }
     }
 
     async fn deliver_all(

@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The place after the last field that was given.
-    pub(super) const fn position(&self) -> usize {
+    pub(crate) const fn position(&self) -> usize {
         self.position
     }
 }

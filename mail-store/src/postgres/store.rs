@@ -121,8 +121,19 @@ impl Store for PostgresStore {
     }
 
     async fn deliver(&self, body: BodyId, to: &[Target]) -> Vec<Result<Delivered>> {
-        let staged = self.inner.coming.take(body).map(Arc::new);
         let mut delivered = Vec::with_capacity(to.len());
+        self.deliver_each(body, to, |one| delivered.push(one)).await;
+        delivered
+    }
+
+    /// Each is a transaction.
+    async fn deliver_each(
+        &self,
+        body: BodyId,
+        to: &[Target],
+        mut told: impl FnMut(Result<Delivered>) + Send,
+    ) {
+        let staged = self.inner.coming.take(body).map(Arc::new);
         let mut found = None;
         for (place, target) in to.iter().enumerate() {
             let one = match &mut found {
@@ -132,9 +143,8 @@ impl Store for PostgresStore {
                     Err(error) => Err(error),
                 },
             };
-            delivered.push(one);
+            told(one);
         }
-        delivered
     }
 
     async fn deliver_all(
