@@ -126,6 +126,75 @@ async fn or_they_are_refused_with_the_code() {
     assert_eq!(client.retr(1).await.unwrap().bytes(1000).await.unwrap(), ABROAD);
 }
 
+/// What RFC 1939 asks of a server with a maildrop, a row a sentence; of any server: `pop3-proto/tests/rfcs.rs`.
+#[tokio::test]
+async fn rfc_1939_with_a_maildrop() {
+    let (first, second) = ("Subject: a\r\n\r\none\r\n.two\r\n\r\nfour\r\n", "Subject: b\r\n\r\nno line end");
+    let begin = "USER ada\nPASS secret\n";
+    let size = first.len() + second.len();
+    let all = format!("+OK 2 {size}");
+    let stuffed = first.replace("\r\n.", "\r\n..");
+    let listed = format!("+OK|1 {}|2 {}|.", first.len(), second.len());
+    for (lines, answers) in [
+        // 5: the number of messages and their octets, as they are sent.
+        ("STAT", all.clone()),
+        ("LIST", listed.clone()),
+        ("LIST 2", format!("+OK 2 {}", second.len())),
+        ("LIST 3|RETR 3|DELE 3|TOP 3 0|UIDL 3", "-|-|-|-|-".into()),
+        // A dot that begins a line is doubled; the end is on a line of its own.
+        ("RETR 1", format!("+OK|{stuffed}.")),
+        ("RETR 2", format!("+OK|{second}\r\n.")),
+        // 7: TOP is the header, the line after it, and so many lines, or all there are.
+        ("TOP 1 0", "+OK|Subject: a||.".into()),
+        ("TOP 1 2", "+OK|Subject: a||one|..two|.".into()),
+        ("TOP 1 99", format!("+OK|{stuffed}.")),
+        // 5: a message that is marked is gone for every command, and the others keep their numbers.
+        ("DELE 1|DELE 1|LIST 1|RETR 1|TOP 1 0|UIDL 1", "+OK|-|-|-|-|-".into()),
+        ("DELE 1|STAT|LIST", format!("+OK|+OK 1 {}|+OK|2 {}|.", second.len(), second.len())),
+        // RSET takes the marks away.
+        ("DELE 1|DELE 2|STAT|RSET|STAT|LIST", format!("+OK|+OK|+OK 0 0|+OK|{all}|{listed}")),
+        ("NOOP|XYZZY|NOOP", "+OK|-|+OK".into()),
+    ] {
+        let server = Server::new(service(&store(&[first, second]))).allow_clear_credentials();
+        let said = said(&server, &format!("{begin}{}\n", lines.replace('|', "\n"))).await;
+        let answer = said.splitn(4, "\r\n").last().unwrap();
+        // Texts for people are left out.
+        let plain = |line: &str| match line.as_bytes() {
+            [b'-', ..] => "-".to_owned(),
+            [b'+', b'O', b'K', b' ', b'0'..=b'9', ..] if !line.ends_with("octets") => line.to_owned(),
+            [b'+', ..] => "+OK".to_owned(),
+            _ => line.to_owned(),
+        };
+        let came: Vec<_> = answer.split_terminator("\r\n").map(plain).collect();
+        assert_eq!(came.join("|"), answers.replace("\r\n", "|"), "{lines}");
+        assert!(answer.split("\r\n").all(|line| line.len() <= 510), "{said}");
+    }
+    // 6: what is marked goes with QUIT alone, and with no other end.
+    for (lines, left) in [
+        ("USER ada\nQUIT\n", 2),
+        ("USER ada\nPASS secret\nDELE 1\n", 2),
+        ("USER ada\nPASS secret\nDELE 1\nRSET\nQUIT\n", 2),
+        ("USER ada\nPASS secret\nQUIT\n", 2),
+        ("USER ada\nPASS secret\nDELE 1\nQUIT\n", 1),
+        ("USER ada\nPASS secret\nDELE 2\nDELE 1\nQUIT\n", 0),
+    ] {
+        let store = store(&[first, second]);
+        said(&Server::new(service(&store)).allow_clear_credentials(), lines).await;
+        assert_eq!(count(&store), left, "{lines:?}");
+    }
+    // 7: the unique identifier of a message is its own, and the same in the next session.
+    let store = store(&[first, first]);
+    let server = Server::new(service(&store)).allow_clear_credentials();
+    let uidl = async || said(&server, &format!("{begin}UIDL\nQUIT\n")).await;
+    let once = uidl().await;
+    let ids: Vec<_> =
+        once.lines().filter_map(|line| line.strip_prefix("1 ").or(line.strip_prefix("2 "))).collect();
+    assert!(ids.len() == 2 && ids[0] != ids[1], "{once}");
+    assert_eq!(uidl().await, once);
+    said(&server, &format!("{begin}DELE 1\nQUIT\n")).await;
+    assert!(uidl().await.contains(&format!("\r\n1 {}\r\n", ids[1])));
+}
+
 /// A header of any length, with and without an end, from a store that gives large messages in pieces.
 #[tokio::test]
 async fn large_messages_and_large_headers() {

@@ -1,5 +1,5 @@
 //! SMTP's client and server, over sockets.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
     future::Future,
@@ -566,6 +566,48 @@ async fn smuggled_messages_are_refused() {
             assert!(!said.contains("queued") && !said.contains("Queued"), "{end:?}: {said}");
             assert!(said.lines().rev().nth(1).unwrap().starts_with('5'), "{end:?}: {said}");
             assert!(server.inbox("bob").is_empty(), "{end:?}");
+        }
+    }
+}
+
+/// By DATA and BDAT, in SMTP and LMTP: a message is there, once, for each recipient to whom the server has promised it, or is nowhere.
+#[tokio::test]
+async fn a_client_may_vanish_at_any_byte() {
+    let store = MemoryStore::new();
+    for name in ["ada", "bob"] {
+        store.add_user(name, "secret").unwrap();
+    }
+    let service = SmtpService::new(store.clone()).with_trace_fields(false);
+    let smtp = Server::new(service, Host::try_from("mx.example").unwrap());
+    let lmtp = smtp.clone().lmtp();
+    let begin = "MAIL FROM:<x@far.example>\r\nRCPT TO:<ada@mx.example>\r\nRCPT TO:<bob@mx.example>\r\n";
+    let data = ("DATA\r\nSubject: x\r\n\r\n..\r\n.\r\n", "Subject: x\r\n\r\n.\r\n");
+    let bdat = ("BDAT 14\r\nSubject: x\r\n\r\nBDAT 4 LAST\r\n..\r\n", "Subject: x\r\n\r\n..\r\n");
+    for (server, hello, promises) in [(&smtp, "EHLO", 1), (&lmtp, "LHLO", 2)] {
+        for (message, kept) in [data, bdat] {
+            let all = format!("{hello} a.example\r\n{begin}{message}{begin}{message}QUIT\r\n");
+            // A message is promised once its last byte has come.
+            let ends: Vec<_> = all.match_indices(message).map(|(at, _)| at + message.len()).collect();
+            for sent in 0..=all.len() {
+                let before =
+                    ["ada", "bob"].map(|name| store.user(name).unwrap().messages("INBOX").unwrap().len());
+                let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+                let talk = async {
+                    theirs.write_all(&all.as_bytes()[..sent]).await.unwrap();
+                    theirs.shutdown().await.unwrap();
+                    let mut said = String::new();
+                    theirs.read_to_string(&mut said).await.unwrap();
+                    said
+                };
+                let (_, said) = tokio::join!(server.serve_stream(Stream::other(ours), Channel::Clear), talk);
+                let whole = ends.iter().filter(|end| **end <= sent).count();
+                assert_eq!(said.matches("250 2.0.0 Stored as ").count(), whole * promises, "{sent}: {said}");
+                for (name, before) in ["ada", "bob"].into_iter().zip(before) {
+                    let inbox = store.user(name).unwrap().messages("INBOX").unwrap();
+                    assert_eq!(inbox.len(), before + whole, "{sent}: {said}");
+                    assert!(inbox[before..].iter().all(|message| message == kept), "{sent}: {said}");
+                }
+            }
         }
     }
 }
