@@ -3,10 +3,10 @@
 `smtp-source` against both. All on loopback, in clear. Prints tables in Markdown, in messages or MB per second: medians of
 rounds, in which all take their turns, so that what else the machine does meets all of them.
 
-    run.py [--quick] [--minutes N] FOLDER_OF_PROGRAMS
+    run.py [--quick] [--minutes N] [--before CLIENT] FOLDER_OF_PROGRAMS
 
 FOLDER_OF_PROGRAMS holds the `client` and `sink` of this crate, built for release; `smtp-source` and `smtp-sink` are
-Postfix'. NODEMAILER in the environment names the folder that nodemailer is installed in; without it, it is left out.
+Postfix'. CLIENT is such a `client` over an older commit, which takes its turns as `ours, before`. NODEMAILER in the environment names the folder that nodemailer is installed in; without it, it is left out.
 Rounds go on as long as another one fits into the minutes (5), but there are at least three; `--quick` is one round, of a
 quarter of the messages.
 """
@@ -102,17 +102,19 @@ def tables(rows):
         for row in of_it:
             print(f"| {' | '.join(row.cells())} |")
     for row in rows:
-        ours, in_a_row = row.times.get("ours"), row.times.get("ours, in a row")
-        if ours and in_a_row and row.connections == 1 and row.table == CLIENTS:
-            ratio = statistics.median(one / other for one, other in zip(ours, in_a_row))
-            print(f"\n{row.label}, one connection: `send_all` sends {ratio:.2f} times as many as `send`.", end="")
+        if row.connections != 1 or row.table != CLIENTS or row.failed:
+            continue
+        for name, called in (("ours", "`send`"), ("ours, before", "`send` did before")):
+            if slower := row.times.get(name):
+                ratio = statistics.median(one / other for one, other in zip(slower, row.times["ours, in a row"]))
+                print(f"\n{row.label}, one connection: `send_all` sends {ratio:.2f} times as many as {called}.", end="")
     print(flush=True)
 
 
 CLIENTS = "Clients, to `smtp-sink`"
 
 
-def rows_of(client, modules, their_port, our_port, part):
+def rows_of(client, before, modules, their_port, our_port, part):
     """All that is measured, of a part of the messages."""
     def sending(names, port, numbers):
         return {name: partial(said, client, name, port, *numbers) for name in names}
@@ -122,6 +124,8 @@ def rows_of(client, modules, their_port, our_port, part):
         for connections in CONNECTIONS:
             numbers = (connections, max(count // part, connections), size)
             contenders = sending((*both, "lettre+nodelay", "mail-send+nodelay"), their_port, numbers)
+            if before:
+                contenders["ours, before"] = partial(said, before, "ours", their_port, *numbers)
             if modules:
                 contenders["nodemailer+nodelay"] = partial(nodemailer, modules, "yes", their_port, *numbers)
             contenders["smtp-source"] = partial(smtp_source, their_port, *numbers)
@@ -143,13 +147,14 @@ def main():
     parser.add_argument("programs", type=Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--before", type=Path)
     arguments = parser.parse_args()
     theirs, their_port = smtp_sink()
     ours, our_port = our_sink(arguments.programs)
     try:
         modules = os.environ.get("NODEMAILER")
         part = 4 if arguments.quick else 1
-        rows = list(rows_of(arguments.programs / "client", modules, their_port, our_port, part))
+        rows = list(rows_of(arguments.programs / "client", arguments.before, modules, their_port, our_port, part))
         start = time.monotonic()
         rounds = 0
         while True:
