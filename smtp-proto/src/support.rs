@@ -74,7 +74,7 @@ mailwire_core::support_table! {
         ["smtp-proto/tests/parameters.rs::recipients_of_old", "mail-store/tests/smtp_reports.rs::mail_for_an_owner_of_before_is_refused"]
     3 "BURL" in "RFC 4468": Whole Values
         "messages that a server fetches by IMAP; the fetching is the application's"
-        ["smtp-proto/tests/burl.rs::a_message_of_several_parts", "mail-transport/tests/smtp_server.rs::a_message_that_the_server_fetches"]
+        ["smtp-proto/tests/burl.rs::a_message_of_several_parts", "mail-transport/tests/smtp_server.rs::a_message_that_the_server_fetches", "mail-transport/tests/smtp_server.rs::a_message_of_several_parts"]
     3 "ETRN" in "RFC 1985": Whole Values
         "starting a queue; the queue is the application's, and a store has none"
         ["smtp-proto/tests/further_commands.rs::etrn_names_a_host_a_domain_or_a_queue", "mail-transport/tests/smtp_server.rs::a_queue_is_started_where_the_application_says_so"]
