@@ -8,6 +8,7 @@ use mailwire_imap::{
     framing::{Frame, Framed, Framer, Speaker},
     response::{Response, Untagged},
 };
+use serde_json::json;
 
 use crate::{
     Inspector, Side,
@@ -25,6 +26,10 @@ pub(crate) struct Imap {
     overlong: Overlong,
     /// What a client's line without a tag would be.
     mode: Mode,
+    /// A client's line whose literal waits for the server's leave.
+    waiting: Bytes,
+    /// The server has refused that literal: what comes next is another command.
+    refused: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,6 +50,8 @@ impl Imap {
             streamed: Bytes::new(),
             overlong: Overlong::default(),
             mode: Mode::Commands,
+            waiting: Bytes::new(),
+            refused: false,
         }
     }
 
@@ -70,6 +77,14 @@ impl Imap {
             let uid = if request.command.is_uid() { "UID " } else { "" };
             format!("{uid}{}", request.command.name())
         })
+    }
+
+    /// A command whose literal the server has refused, at the front of the input.
+    fn refused(&mut self, input: &mut BytesMut) -> Finding {
+        let line = input.split_to(self.waiting.len().min(input.len()));
+        self.client = Framer::new(Speaker::Client);
+        (self.waiting, self.refused) = (Bytes::new(), false);
+        Finding::new("REFUSED", &json!({ "text": text(line.trim_ascii_end()) }), Vec::new())
     }
 
     /// The input has ended, perhaps within a message. What follows in it, as far as it is surely a message of
@@ -107,11 +122,27 @@ impl Imap {
         {
             self.mode = Mode::Commands;
         }
+        if let Ok(Response::Tagged(tagged)) = parsed.as_ref().map(|parsed| &parsed.value) {
+            let tag = self.waiting.split(|&byte| byte == b' ').next();
+            self.refused = tag == Some(tagged.tag.as_bytes());
+        }
         Finding::of(&frame.bytes, parsed, |response| match response {
             Response::Untagged(data) => text(data.name()).to_ascii_uppercase(),
             Response::Tagged(tagged) => tagged.reply.kind.as_str().to_owned(),
             Response::Continuation(_) => "CONTINUATION".to_owned(),
         })
+    }
+}
+
+/// The line that is all of the input, if it announces a literal that waits for the server's leave.
+fn waits_for_leave(input: &BytesMut) -> Bytes {
+    let digits =
+        input.strip_suffix(b"}\r\n").map(|line| line.rsplit(|&byte| byte == b'{').next().unwrap_or_default());
+    match digits {
+        Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            Bytes::copy_from_slice(input)
+        }
+        _ => Bytes::new(),
     }
 }
 
@@ -143,6 +174,9 @@ impl Inspector for Imap {
         if let Some(message) = self.overlong.pass(input, ended) {
             return message;
         }
+        if side == Side::Client && self.refused {
+            return Some(self.refused(input));
+        }
         loop {
             let framer = if side == Side::Client { &mut self.client } else { &mut self.server };
             let framed = framer.next(input, &self.limits).and_then(|framed| {
@@ -159,11 +193,19 @@ impl Inspector for Imap {
                 Ok(framed)
             });
             match framed {
-                Ok(Framed::Message(frame)) if side == Side::Client => return Some(self.command(&frame)),
+                Ok(Framed::Message(frame)) if side == Side::Client => {
+                    self.waiting = Bytes::new();
+                    return Some(self.command(&frame));
+                }
                 Ok(Framed::Message(frame)) => return Some(self.response(&frame)),
                 // Streamed literals are named with their length in the message itself.
                 Ok(Framed::Literal(_) | Framed::Chunk(_) | Framed::End) => {}
-                Ok(Framed::NeedInput) if !ended => return None,
+                Ok(Framed::NeedInput) if !ended => {
+                    if side == Side::Client && self.context {
+                        self.waiting = waits_for_leave(input);
+                    }
+                    return None;
+                }
                 Ok(Framed::NeedInput) => return self.cut(side, input),
                 Err(error) => {
                     *framer =

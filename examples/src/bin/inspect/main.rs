@@ -37,6 +37,8 @@ use source::Source;
 /// the same length in what is shown (`x`); the kind is HIDDEN where a message is not known for that, and CUT where its line
 /// was too long for the file.
 ///
+/// A command whose literal the server has refused is of the kind REFUSED, and is not read further.
+///
 /// Without the other side's words some things are guessed: after DATA, AUTH and AUTHENTICATE the
 /// client is taken to go on as if the server had agreed. Passwords and SASL data are not shown.
 ///
