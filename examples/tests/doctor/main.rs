@@ -49,6 +49,18 @@ async fn where_all_is_right_nothing_is_told() {
     }
 }
 
+/// Whoever has the key of such a certificate may be anybody.
+#[tokio::test]
+async fn nobody_logs_in_where_the_certificate_is_revoked() {
+    let mut bed = Bed::right();
+    bed.send_test();
+    bed.certificate = certificates::Wrong::Revoked;
+    let report = bed.examine().await;
+    let checks: BTreeSet<_> = report.findings.iter().map(|finding| finding.check).collect();
+    assert!(checks.contains("certificate-revoked") && checks.contains("test-withheld"), "{checks:?}");
+    assert!(!checks.iter().any(|check| check.starts_with("login-")), "{checks:?}");
+}
+
 #[test]
 fn the_book_has_all_checks() {
     let book = include_str!("../../../docs/src/doctor.md");

@@ -12,9 +12,9 @@ use super::{
     Check, Doctor, Finding, Server, Severity,
     certificate::Case,
     checks::servers::{
-        CIPHERS_BROKEN, GREETING_NONE, GREETING_REFUSES, PORT_CLOSED, PORT_DROPPED, PORT_OPEN,
-        PORT_UNREACHABLE, PROTOCOL_WRONG, STARTTLS_MISSING, STARTTLS_REFUSED, STARTTLS_STRIPPED, TLS_FAILS,
-        TLS_NOT_SPOKEN, TLS_OLD, TLS_OLD_ONLY, TLS_VERSIONS,
+        CERTIFICATE_REVOKED, CIPHERS_BROKEN, GREETING_NONE, GREETING_REFUSES, PORT_CLOSED, PORT_DROPPED,
+        PORT_OPEN, PORT_UNREACHABLE, PROTOCOL_WRONG, STARTTLS_MISSING, STARTTLS_REFUSED, STARTTLS_STRIPPED,
+        TLS_FAILS, TLS_NOT_SPOKEN, TLS_OLD, TLS_OLD_ONLY, TLS_VERSIONS,
     },
     handshake::{self, Shown},
     legacy::{self, Chosen, Question},
@@ -44,7 +44,7 @@ pub(super) struct Examined {
     pub(super) chain: Vec<CertificateDer<'static>>,
     /// Where it was reached.
     pub(super) endpoint: Option<Endpoint>,
-    /// A client that verifies certificates can shake hands.
+    /// A client that verifies certificates can shake hands, and nobody says that the certificate is revoked.
     pub(super) is_verified: bool,
 }
 
@@ -398,7 +398,6 @@ impl<R: Resolver, H: Http> Examination<'_, R, H> {
 
     /// What TLS is like there: the certificate, versions, ciphers.
     async fn tls(&mut self, shown: Shown, verified: Result<(), Error>) {
-        self.done.is_verified = verified.is_ok();
         let case = Case {
             subject: &self.subject,
             host: &self.port.server.host,
@@ -407,7 +406,11 @@ impl<R: Resolver, H: Http> Examination<'_, R, H> {
             now: SystemTime::now(),
             soon: self.doctor.options.certificate_days,
         };
-        let findings: Vec<_> = case.judge().into_iter().map(|finding| self.tempered(finding)).collect();
+        let findings = case.judge();
+        // Of what is stapled rustls thinks nothing; nobody should log in by a key that may be stolen.
+        let is_revoked = findings.iter().any(|finding| finding.check == CERTIFICATE_REVOKED.name);
+        self.done.is_verified = verified.is_ok() && !is_revoked;
+        let findings: Vec<_> = findings.into_iter().map(|finding| self.tempered(finding)).collect();
         self.done.findings.extend(findings);
         self.done.chain.clone_from(&shown.chain);
         if let Some(old) = self.old_version().await {
