@@ -66,6 +66,7 @@ fn answer(protocol: Protocol, line: &str, offers_tls: bool) -> String {
         }
         (Protocol::Imap, _) => format!("{tag} OK done\r\n"),
         (Protocol::Pop3, "CAPA") => format!("+OK\r\nUSER\r\nSASL PLAIN\r\n{}.\r\n", tls("STLS\r\n")),
+        (Protocol::Pop3, "AUTH") if line.split(' ').count() == 2 => "+ \r\n".into(),
         (Protocol::Pop3, _) => "+OK done\r\n".into(),
         (_, "EHLO") => format!("250-localhost\r\n{}250 AUTH PLAIN LOGIN\r\n", tls("250-STARTTLS\r\n")),
         (_, "STARTTLS") => "220 go on\r\n".into(),
@@ -99,7 +100,7 @@ async fn serve(socket: TcpStream, protocol: Protocol, attack: Attack, tls: Serve
         if is_tls { &mut heard.within_tls } else { &mut heard.clear }.push(text.to_owned());
         let asks_for_tls = !is_tls && (text.ends_with("STARTTLS") || text.ends_with("STLS"));
         let mut said = match (asks_for_tls, attack) {
-            (true, Attack::Refuses) => refusal(protocol, text),
+            (true, Attack::Strips | Attack::Refuses) => refusal(protocol, text),
             _ => answer(protocol, text, !is_tls && attack != Attack::Strips),
         };
         if asks_for_tls && attack == Attack::SaysMore {
