@@ -26,6 +26,12 @@ impl NulSearch {
             let at = piece.iter().position(|&byte| byte == 0);
             self.found = at.map(|at| self.offset.saturating_add(at as u64));
         }
+        self.pass(piece);
+    }
+
+    /// Takes the next piece, of which it is known that it has none.
+    #[inline]
+    pub(crate) const fn pass(&mut self, piece: &[u8]) {
         self.offset = self.offset.saturating_add(piece.len() as u64);
     }
 

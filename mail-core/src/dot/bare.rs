@@ -17,16 +17,21 @@ impl TextSearch {
         Self { bare: bare.then(BareSearch::default), nul: nul.then(NulSearch::new) }
     }
 
-    /// Looks through the next piece.
+    /// Looks through the next piece: once for both, where there is neither.
     #[inline]
     pub fn look(&mut self, piece: &[u8]) {
-        // The second search finds the block in the processor's nearest cache.
-        for block in piece.chunks(PART) {
-            if let Some(bare) = &mut self.bare {
-                bare.look(block);
+        match (&mut self.bare, &mut self.nul) {
+            (Some(bare), Some(nul)) if !piece.ends_with(&[0]) && odd_block::<true>(piece).is_none() => {
+                bare.pass(piece, || None);
+                nul.pass(piece);
             }
-            if let Some(nul) = &mut self.nul {
-                nul.look(block);
+            (bare, nul) => {
+                if let Some(bare) = bare {
+                    bare.pass(piece, || self::bare(piece));
+                }
+                if let Some(nul) = nul {
+                    nul.look(piece);
+                }
             }
         }
     }
@@ -61,13 +66,14 @@ struct BareSearch {
 }
 
 impl BareSearch {
+    /// Takes the next piece, in which `bare` finds the first one.
     #[inline]
-    fn look(&mut self, piece: &[u8]) {
+    fn pass(&mut self, piece: &[u8], bare: impl FnOnce() -> Option<usize>) {
         let (Some(&first), Some(&last)) = (piece.first(), piece.last()) else { return };
         let odd = match (self.after_cr, first == b'\n') {
             (true, false) => Some(self.offset.saturating_sub(1)),
             (false, true) => Some(self.offset),
-            _ => bare(piece).map(|at| self.offset.saturating_add(at as u64)),
+            _ => bare().map(|at| self.offset.saturating_add(at as u64)),
         };
         self.found = self.found.or(odd);
         self.after_cr = last == b'\r';
@@ -75,76 +81,90 @@ impl BareSearch {
     }
 }
 
-/// So many bytes are searched for one thing, and then for the other.
-const PART: usize = 16 * 1024;
-
 /// So many pairs of bytes are looked at before it is asked whether one of them was odd.
-const BLOCK: usize = 2048;
+const BLOCK: usize = 8192;
 
 /// As many pairs as are looked at with one set of vector registers.
 const LANES: usize = if cfg!(feature = "simd") { 64 } else { 32 };
 
 /// The first bare CR or LF, of what may start with the LF of a CR before it and end with the CR of an LF after it.
-#[cfg(feature = "simd")]
 pub(super) fn bare(bytes: &[u8]) -> Option<usize> {
-    use fearless_simd::{Simd, dispatch};
-    dispatch!(crate::simd::level(), simd => simd.vectorize(
-        #[inline(always)]
-        || first_odd(bytes)
-    ))
-}
-
-/// The first bare CR or LF, of what may start with the LF of a CR before it and end with the CR of an LF after it.
-#[cfg(not(feature = "simd"))]
-pub(super) fn bare(bytes: &[u8]) -> Option<usize> {
-    first_odd(bytes)
-}
-
-/// A pair of bytes is odd when the first is a CR or the second an LF, and not both. That is asked of all pairs
-/// of a block at once and without a branch, so that the compiler makes vector instructions of it.
-#[inline(always)]
-fn first_odd(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while bytes.get(at..at + BLOCK + 1).is_some_and(is_paired) {
-        at += BLOCK;
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    if rest.len() <= BLOCK && is_paired(rest) {
-        return None;
-    }
-    rest.windows(2).enumerate().find_map(|(pair, bytes)| match bytes {
+    let start = odd_block::<false>(bytes)?;
+    let pairs = bytes.get(start..).unwrap_or_default().windows(2);
+    pairs.zip(start..).find_map(|(pair, at)| match pair {
         [b'\r', b'\n'] => None,
-        [b'\r', _] => Some(at + pair),
-        [_, b'\n'] => Some(at + pair + 1),
+        [b'\r', _] => Some(at),
+        [_, b'\n'] => Some(at + 1),
         _ => None,
     })
 }
 
+/// [`first_odd`] with the registers that `simd::level` chooses.
+#[cfg(feature = "simd")]
+fn odd_block<const NUL: bool>(bytes: &[u8]) -> Option<usize> {
+    use fearless_simd::{Simd, dispatch};
+    dispatch!(crate::simd::level(), simd => simd.vectorize(
+        #[inline(always)]
+        || first_odd::<NUL>(bytes)
+    ))
+}
+
+/// [`first_odd`] with the registers that all processors of this kind have.
+#[cfg(not(feature = "simd"))]
+fn odd_block<const NUL: bool>(bytes: &[u8]) -> Option<usize> {
+    first_odd::<NUL>(bytes)
+}
+
+/// Where the first block begins that has an odd pair.
+///
+/// A pair of bytes is odd when the first is a CR or the second an LF, and not both; with `NUL` also when the first is one. That
+/// is asked of all pairs of a block at once and without a branch, so that the compiler makes vector instructions of it.
 #[inline(always)]
-fn is_paired(bytes: &[u8]) -> bool {
+fn first_odd<const NUL: bool>(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while bytes.get(at..at + BLOCK + 1).is_some_and(is_even::<NUL>) {
+        at += BLOCK;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    (rest.len() > BLOCK || !is_even::<NUL>(rest)).then_some(at)
+}
+
+/// Whether no pair is odd.
+#[inline(always)]
+fn is_even<const NUL: bool>(bytes: &[u8]) -> bool {
     let here = bytes.split_last().map_or(bytes, |(_, here)| here);
     let next = bytes.get(1..).unwrap_or_default();
-    let mut odd = [0; LANES];
+    let mut lowest = [u8::MAX; LANES];
     for (here, next) in here.chunks_exact(LANES).zip(next.chunks_exact(LANES)) {
-        odd = mark_odd(here, next, odd);
+        lowest = lower::<NUL>(here, next, lowest);
     }
     // The last set may begin before the end of the one before: a second look does no harm.
     if let (Some(here), Some(next)) = (here.last_chunk::<LANES>(), next.last_chunk::<LANES>()) {
-        return mark_odd(here, next, odd) == [0; LANES];
+        lowest = lower::<NUL>(here, next, lowest);
+        return lowest.map(|byte| u8::from(byte == 0)) == [0; LANES];
     }
-    here.iter().zip(next).all(|(here, next)| (*here == b'\r') == (*next == b'\n'))
+    here.iter().zip(next).all(|(here, next)| lowered::<NUL>(*here, *next, u8::MAX) != 0)
 }
 
-/// `odd` with marks at the odd pairs. It is given and returned, so that it stays in registers.
+/// `lowest` with 0 at the odd pairs. It is given and returned, so that it stays in registers.
 #[inline(always)]
-fn mark_odd(here: &[u8], next: &[u8], mut odd: [u8; LANES]) -> [u8; LANES] {
+fn lower<const NUL: bool>(here: &[u8], next: &[u8], mut lowest: [u8; LANES]) -> [u8; LANES] {
     let (Some(here), Some(next)) = (here.first_chunk::<LANES>(), next.first_chunk::<LANES>()) else {
-        return odd;
+        return lowest;
     };
-    for (odd, (here, next)) in odd.iter_mut().zip(here.iter().zip(next)) {
-        *odd |= if (*here == b'\r') != (*next == b'\n') { 0xff } else { 0 };
+    for (lowest, (here, next)) in lowest.iter_mut().zip(here.iter().zip(next)) {
+        *lowest = lowered::<NUL>(*here, *next, *lowest);
     }
-    odd
+    lowest
+}
+
+#[inline(always)]
+fn lowered<const NUL: bool>(here: u8, next: u8, lowest: u8) -> u8 {
+    match (here == b'\r') == (next == b'\n') {
+        false => 0,
+        true if NUL => lowest.min(here),
+        true => lowest,
+    }
 }
 
 #[cfg(test)]
@@ -205,7 +225,7 @@ mod tests {
     #[test]
     fn one_odd_place_near_a_border_is_found() {
         for phase in 0..6 {
-            for border in [BLOCK, 2 * BLOCK, PART] {
+            for border in [BLOCK, 2 * BLOCK] {
                 let lines = b"line\r\n".iter().copied().cycle().skip(phase);
                 let plain: Vec<u8> = lines.take(border + LANES).collect();
                 assert_eq!(in_two(&plain, border), slowly(&plain), "{phase}");
