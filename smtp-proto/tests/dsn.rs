@@ -75,6 +75,19 @@ fn conditions_of_reports() {
         assert_eq!(rcpt(&format!("NOTIFY={text}")).parameters().notify, Some(conditions), "{text}");
     }
     assert_eq!(rcpt("").parameters().notify, None);
+    for text in [
+        "NEVER",
+        "SUCCESS",
+        "FAILURE",
+        "SUCCESS,FAILURE",
+        "DELAY",
+        "SUCCESS,DELAY",
+        "FAILURE,DELAY",
+        "SUCCESS,FAILURE,DELAY",
+    ] {
+        let notify = rcpt(&format!("NOTIFY={text}")).parameters().notify.unwrap();
+        assert_eq!((notify.as_str(), notify.to_string()), (text, text.to_owned()));
+    }
     written("RCPT TO:<a@b.example> NOTIFY=delay,success", "RCPT TO:<a@b.example> NOTIFY=SUCCESS,DELAY");
     for (text, offset) in [
         ("NOTIFY", 28),
@@ -103,13 +116,20 @@ fn original_recipients() {
         ("utf-8;\\x{1F600}\\x{10FFFD}", "utf-8", "😀\u{10fffd}"),
         // What calls itself UTF-8 and is not is a text as any other.
         ("utf-8;a+2Bb@c", "utf-8", "a+b@c"),
+        // In xtext the backslash stands for itself, and in the form of RFC 6533 it does not.
+        ("rfc822;a\\b", "rfc822", "a\\b"),
+        ("utf-8;a\\x{5C}b", "utf-8", "a\\b"),
     ] {
         let rcpt = rcpt(&format!("ORCPT={text}"));
         let original = rcpt.parameters().original_recipient.clone().unwrap();
         assert_eq!((original.address_type(), original.address()), (kind, address), "{text}");
+        let made = OriginalRecipient::new(kind, address).unwrap();
+        assert_eq!(original, if text.is_ascii() { made } else { made.in_utf8() }, "{text}");
     }
     for (text, meaning) in [
         ("rfc822;a+40b", "rfc822;a@b"),
+        ("rfc822;a\\b", "rfc822;a\\b"),
+        ("utf-8;a\\x{5C}b", "utf-8;a\\x{5C}b"),
         ("utf-8;j\\x{F6}rg\\x{2B}x", "utf-8;j\\x{F6}rg\\x{2B}x"),
         ("utf-8;jörg\\x{2B}x", "utf-8;jörg\\x{2B}x"),
         ("utf-8;\\x{F6}ö", "utf-8;öö"),

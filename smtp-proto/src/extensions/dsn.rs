@@ -107,15 +107,19 @@ impl Notify {
         self.0 == 0
     }
 
-    /// The conditions with their words on the wire.
-    const NAMES: [(Self, &'static str); 3] =
-        [(Self::SUCCESS, "SUCCESS"), (Self::FAILURE, "FAILURE"), (Self::DELAY, "DELAY")];
-
     /// The words on the wire.
-    fn names(self) -> impl Iterator<Item = &'static str> {
-        let never = self.is_never().then_some("NEVER");
-        let named = Self::NAMES.into_iter().filter(move |(condition, _)| self.has(*condition));
-        never.into_iter().chain(named.map(|(_, name)| name))
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self.0 {
+            0 => "NEVER",
+            1 => "SUCCESS",
+            2 => "FAILURE",
+            3 => "SUCCESS,FAILURE",
+            4 => "DELAY",
+            5 => "SUCCESS,DELAY",
+            6 => "FAILURE,DELAY",
+            _ => "SUCCESS,FAILURE,DELAY",
+        }
     }
 }
 
@@ -129,10 +133,7 @@ impl BitOr for Notify {
 
 impl fmt::Display for Notify {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.names().enumerate().try_for_each(|(at, name)| {
-            f.write_str(if at == 0 { "" } else { "," })?;
-            f.write_str(name)
-        })
+        f.write_str(self.as_str())
     }
 }
 
@@ -184,17 +185,7 @@ impl Value for Notify {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        if self.is_never() {
-            return out.extend_from_slice(b"NEVER");
-        }
-        let mut before: &[u8] = b"";
-        for (condition, name) in Self::NAMES {
-            if self.has(condition) {
-                out.extend_from_slice(before);
-                out.extend_from_slice(name.as_bytes());
-                before = b",";
-            }
-        }
+        out.extend_from_slice(self.as_str().as_bytes());
     }
 }
 
@@ -287,6 +278,9 @@ pub struct OriginalRecipient {
     address: Text,
     /// Characters beyond ASCII are written as they are.
     native: bool,
+    /// Each character of the address stands for itself, as in most addresses, so that it is written as it is.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    plain: bool,
 }
 
 impl OriginalRecipient {
@@ -299,7 +293,7 @@ impl OriginalRecipient {
     /// `utf-8` not ASCII; or more than 500 characters would be written.
     pub fn new(address_type: impl Into<Text>, address: impl Into<Text>) -> Result<Self, Invalid> {
         const WHAT: &str = "original recipient";
-        let original = Self { address_type: address_type.into(), address: address.into(), native: false };
+        let original = Self::encoded(address_type.into(), address.into());
         let kind = original.address_type.as_bytes();
         let address = original.address.as_bytes();
         if kind.is_empty() || !kind.iter().all(|&byte| chars::is(byte, ATEXT) && byte != b'=') {
@@ -316,6 +310,14 @@ impl OriginalRecipient {
             })
             .map_err(|(offset, reason)| Invalid::new(WHAT, offset, reason))?;
         Ok(original)
+    }
+
+    /// One whose address may have to be encoded.
+    fn encoded(address_type: Text, address: Text) -> Self {
+        let utf8 = is_utf8(address_type.as_bytes());
+        let stands = |&byte: &u8| if utf8 { is_qchar(char::from(byte)) } else { chars::is(byte, XCHAR) };
+        let plain = address.as_bytes().iter().all(stands);
+        Self { address_type, address, native: false, plain }
     }
 
     /// That of a mailbox, as it is told at the first submission: the address of RCPT itself, with the type that it needs.
@@ -367,7 +369,14 @@ impl Value for OriginalRecipient {
         cursor.expect(b';', "expected ; and an address")?;
         let limit = ORIGINAL_RECIPIENT.saturating_sub(cursor.offset().saturating_sub(start));
         if !is_utf8(address_type.as_bytes()) {
-            return Ok(Self { address_type, address: read_xtext(cursor, limit)?, native: false });
+            let place = cursor.offset();
+            let address = read_xtext(cursor, limit)?;
+            // Nothing in it was encoded if it is as long as it was.
+            return Ok(if place.saturating_add(address.len()) == cursor.offset() {
+                Self { address_type, address, native: false, plain: true }
+            } else {
+                Self::encoded(address_type, address)
+            });
         }
         let begin = cursor.mark();
         let place = cursor.offset();
@@ -377,19 +386,22 @@ impl Value for OriginalRecipient {
         match unitext(encoded) {
             Ok(address) => {
                 check_unicode(address.as_bytes()).map_err(at)?;
-                Ok(Self { address_type, address: address.into(), native: !encoded.is_ascii() })
+                Ok(Self { native: !encoded.is_ascii(), ..Self::encoded(address_type, address.into()) })
             }
             Err(error) => {
                 cursor.reset(begin);
                 let address = read_xtext(cursor, limit).map_err(|_| at(error))?;
-                Ok(Self { address_type, address, native: false })
+                Ok(Self::encoded(address_type, address))
             }
         }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.address_type.as_bytes());
+        self.address_type.append_to(out);
         out.push(b';');
+        if self.plain {
+            return self.address.append_to(out);
+        }
         if !is_utf8(self.address_type.as_bytes()) {
             return xtext::write(self.address.as_bytes(), out);
         }

@@ -84,7 +84,7 @@ impl Value for Hold {
     fn keyword(&self, first: &'static str) -> &'static str {
         match self {
             Self::For(_) => first,
-            Self::Until(_) => "HOLDUNTIL",
+            Self::Until(_) => " HOLDUNTIL",
         }
     }
 

@@ -115,7 +115,7 @@ trait Value: Clone {
     /// Appends it.
     fn write(&self, out: &mut Vec<u8>);
 
-    /// The parameter's name, where one type has several.
+    /// The parameter's name with a space before it: the `first` one, unless the type has several.
     fn keyword(&self, first: &'static str) -> &'static str {
         first
     }
@@ -175,7 +175,7 @@ trait Field {
     /// Reads what follows the parameter's name. Whether it was given before.
     fn read(&mut self, keyword: &[u8], cursor: &mut Cursor<'_>) -> Result<bool, ParseError>;
 
-    /// Appends the parameter with a space before it.
+    /// Appends the parameter; `keyword` is its name with a space before it.
     fn write(&self, keyword: &'static str, out: &mut Vec<u8>);
 
     fn needs(&self) -> Option<Extension>;
@@ -198,7 +198,6 @@ impl Field for bool {
 
     fn write(&self, keyword: &'static str, out: &mut Vec<u8>) {
         if *self {
-            out.push(b' ');
             out.extend_from_slice(keyword.as_bytes());
         }
     }
@@ -224,9 +223,10 @@ impl<T: Value> Field for Option<T> {
         Ok(self.replace(T::read(keyword, cursor)?).is_some())
     }
 
+    // Always: a name of known length is put by an instruction or two, and not by a call.
+    #[inline(always)]
     fn write(&self, keyword: &'static str, out: &mut Vec<u8>) {
         if let Some(value) = self {
-            out.push(b' ');
             out.extend_from_slice(value.keyword(keyword).as_bytes());
             out.push(b'=');
             value.write(out);
@@ -396,7 +396,7 @@ macro_rules! parameters {
     };
     (@type flag) => { bool };
     (@type value ($type:ty)) => { Option<$type> };
-    (@first $first:literal $($more:literal)*) => { $first };
+    (@first $first:literal $($more:literal)*) => { concat!(" ", $first) };
     (@setter $setter:ident $name:ident $field:ident flag) => {
         #[doc = concat!("Sets [`", stringify!($field), "`](", stringify!($name), "::", stringify!($field), ").")]
         #[must_use]
