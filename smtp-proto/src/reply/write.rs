@@ -47,19 +47,18 @@ pub(crate) fn write_line(
             out.push(b' ');
         }
     }
-    let start = out.len();
-    match text.is_ascii() {
+    match text.iter().all(|&byte| super::is_text(byte) && byte.is_ascii()) {
         true => out.extend_from_slice(text),
-        // Text may be UTF-8 (RFC 6531 section 3.5.3), and nothing else.
-        false => text.utf8_chunks().for_each(|chunk| {
-            out.extend_from_slice(chunk.valid().as_bytes());
-            out.extend((!chunk.invalid().is_empty()).then_some(b'?'));
-        }),
-    }
-    if !text.iter().all(|&byte| super::is_text(byte)) {
-        for byte in out.iter_mut().skip(start).filter(|byte| !super::is_text(**byte)) {
-            *byte = b'?';
-        }
+        false => write_odd_text(text, out),
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Text may be UTF-8 (RFC 6531 section 3.5.3), and nothing else.
+#[cold]
+fn write_odd_text(text: &[u8], out: &mut Vec<u8>) {
+    for chunk in text.utf8_chunks() {
+        out.extend(chunk.valid().bytes().map(|byte| if super::is_text(byte) { byte } else { b'?' }));
+        out.extend((!chunk.invalid().is_empty()).then_some(b'?'));
+    }
 }

@@ -1,6 +1,6 @@
 //! What a server makes of BDAT (RFC 3030).
 
-use alloc::{format, vec::Vec};
+use alloc::{boxed::Box, format, vec::Vec};
 
 use bytes::{Buf, BytesMut};
 use mailwire_core::{Deviation, Misuse, Ticket, private::TextSearch, sasl::Steps};
@@ -153,7 +153,7 @@ impl Machine {
         self.fail_transaction(&reply, last);
         match begun {
             Some(ticket) => Event::BodyRefused { ticket, reason: BodyRefusal::GivenUp },
-            None => Event::Refused { command, reply },
+            None => Event::Refused { command, reply: Box::new(reply) },
         }
     }
 
@@ -245,7 +245,7 @@ impl Machine {
                 let reason = BodyRefusal::TooLarge(self.config.limits.message);
                 Event::BodyRefused { ticket, reason }
             }
-            None => Event::Refused { command: Command::Bdat { size, last }, reply },
+            None => Event::Refused { command: Command::Bdat { size, last }, reply: Box::new(reply) },
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a server makes of what comes.
 
-use alloc::{format, vec::Vec};
+use alloc::{boxed::Box, format, vec::Vec};
 
 use bytes::{Buf, Bytes, BytesMut};
 use mailwire_core::{
@@ -277,7 +277,7 @@ impl Machine {
         } else {
             self.write_reply(&reply);
         }
-        Event::Refused { command, reply }
+        Event::Refused { command, reply: Box::new(reply) }
     }
 
     /// The next part of a message, if it is there.
