@@ -414,6 +414,10 @@ fn response_can_hold_literal(line: &[u8]) -> bool {
     // The space can be missing, and is not missed by the grammar either.
     let (first, rest) = first_word(rest);
     let numbered = first.iter().all(u8::is_ascii_digit);
+    // Nearly all literals stand in these.
+    if numbered && rest.starts_with(b" FETCH") {
+        return true;
+    }
     let name = if numbered { first_word(rest).0 } else { first };
     let is_one_of = |never: &[&[u8]]| never.iter().any(|never| name.eq_ignore_ascii_case(never));
     let never = match name.len() {
