@@ -1,5 +1,8 @@
 //! What text may not have, in bodies that are framed by their length, not by dots: bare CRs and LFs, and NUL.
 
+use bytes::Bytes;
+
+use super::Mender;
 use crate::nul::NulSearch;
 
 /// Looks for the first CR or LF that stands alone, and for the first NUL, in a body that comes or goes in pieces: for what is
@@ -40,6 +43,16 @@ impl TextSearch {
     pub fn finish(&mut self) {
         if let Some(bare) = self.bare.as_mut().filter(|bare| bare.after_cr) {
             bare.found = bare.found.or(Some(bare.offset.saturating_sub(1)));
+        }
+    }
+
+    /// Has a piece mended that was just looked through, for bare CRs and LFs as well: it is not looked through again where
+    /// there were none.
+    #[must_use]
+    pub fn mend(&self, mender: &mut Mender, piece: Bytes) -> Bytes {
+        match self.bare() {
+            None => mender.take(piece, false),
+            Some(_) => mender.push(piece),
         }
     }
 
@@ -202,6 +215,13 @@ mod tests {
         let nul = bytes.iter().position(|byte| *byte == 0).map(|at| at as u64);
         assert_eq!((both.nul(), alone.nul()), (nul, None));
         assert_eq!(both.bare(), alone.bare(), "whether NUL is looked for or not");
+        let (mut searched, mut mender) = (TextSearch::new(true, true), [Mender::new(), Mender::new()]);
+        for piece in [first, second] {
+            searched.look(piece);
+            let piece = Bytes::copy_from_slice(piece);
+            assert_eq!(searched.mend(&mut mender[0], piece.clone()), mender[1].push(piece));
+        }
+        assert_eq!(mender[0].finish(), mender[1].finish());
         both.bare()
     }
 

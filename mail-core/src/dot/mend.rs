@@ -39,7 +39,13 @@ impl Mender {
     /// The next piece as it is to be sent: not a copy, unless something in it is to be mended, or a line end is cut in two
     /// after it.
     #[must_use]
-    pub fn push(&mut self, mut piece: Bytes) -> Bytes {
+    pub fn push(&mut self, piece: Bytes) -> Bytes {
+        let odd = bare(&piece).is_some();
+        self.take(piece, odd)
+    }
+
+    /// The next piece; `odd` if a CR or LF within it may stand alone.
+    pub(super) fn take(&mut self, mut piece: Bytes, odd: bool) -> Bytes {
         if self.after_cr && !piece.is_empty() {
             self.after_cr = false;
             match piece.first() {
@@ -51,7 +57,7 @@ impl Mender {
             }
         }
         let length = piece.len() as u64;
-        let odd = piece.first() == Some(&b'\n') || piece.last() == Some(&b'\r') || bare(&piece).is_some();
+        let odd = piece.first() == Some(&b'\n') || piece.last() == Some(&b'\r') || odd;
         let piece = if odd { self.mend(&piece) } else { piece };
         self.offset = self.offset.saturating_add(length);
         piece

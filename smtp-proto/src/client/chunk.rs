@@ -60,8 +60,7 @@ impl Machine {
 
     /// Looks for what may not stand in a message that is not BINARYMIME; `ends` if the next byte is not that of a chunk.
     fn check_chunk(&mut self, chunk: &Bytes, ends: bool) -> Result<(), Misuse> {
-        let refuses = self.config.bare_newline == BareNewline::Refuse;
-        let begun = TextSearch::new(refuses, !self.config.allow_nul);
+        let begun = TextSearch::new(true, !self.config.allow_nul);
         let mut search = match self.session.sending {
             Sending::Chunks => self.session.search,
             _ => (!self.session.binary).then_some(begun),
@@ -72,7 +71,7 @@ impl Machine {
             if ends {
                 search.finish();
             }
-            if let Some(offset) = search.bare() {
+            if let (Some(offset), BareNewline::Refuse) = (search.bare(), self.config.bare_newline) {
                 let reason = "a CR or LF that is not part of a CR LF pair";
                 return Err(Misuse::InvalidBody { reason, offset });
             }
@@ -90,7 +89,10 @@ impl Machine {
             session.mended = Mended::default();
         }
         let Some(mender) = &mut session.mender else { return chunk };
-        let chunk = mender.push(chunk);
+        let chunk = match &session.search {
+            Some(search) => search.mend(mender, chunk),
+            None => mender.push(chunk),
+        };
         session.mended = if last { mender.finish() } else { mender.mended() };
         chunk
     }
