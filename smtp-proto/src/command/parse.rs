@@ -34,7 +34,8 @@ impl Command {
     }
 }
 
-#[inline]
+// Always: it has one caller, and a call that hands a command over is 4 % of the short ones (smtp/command-ehlo).
+#[inline(always)]
 fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     let Some(name) = name(cursor) else {
         let verb = Verb::read(cursor)?;

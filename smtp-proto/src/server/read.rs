@@ -365,7 +365,7 @@ impl Machine {
 /// Whether a line is AUTH, by its first letters.
 #[inline]
 fn starts_with_auth(line: &[u8]) -> bool {
-    line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH"))
+    matches!(line, [b'A' | b'a', b'U' | b'u', b'T' | b't', b'H' | b'h', ..])
 }
 
 fn is_bdat(line: &[u8]) -> bool {
