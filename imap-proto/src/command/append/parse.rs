@@ -35,15 +35,17 @@ impl AppendMessage {
     /// The first space was read.
     #[inline(always)]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
-        let mut flags = FlagSet::new();
-        if r.peek() == Some(b'(') {
+        let flags = if r.peek() == Some(b'(') {
             let start = r.offset();
-            flags = FlagSet::read(r)?;
+            let flags = FlagSet::read(r)?;
             if flags.contains(&Flag::Recent) {
                 return Err(ParseError::new(start, "\\Recent cannot be stored"));
             }
             r.space()?;
-        }
+            flags
+        } else {
+            FlagSet::new()
+        };
         let mut date = None;
         if r.peek() == Some(b'"') {
             date = Some(DateTime::read(r)?);
