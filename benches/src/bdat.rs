@@ -2,6 +2,7 @@
 //! buffer to an application.
 
 use bytes::{Buf, Bytes, BytesMut};
+use mailwire_core::dot::BareNewline;
 use mailwire_smtp::{
     BodyType, Capability, Channel, Command, Connection as _, Mail, Mailbox, Next, Rcpt, Reply, ReplyCode,
     client, server,
@@ -18,9 +19,14 @@ pub(crate) fn add(groups: &mut Groups) {
     let mut body = corpus::body_with_few_dots().repeat(10);
     body.truncate(10 * MIB);
     let body = Bytes::from(body);
+    let mended = body.clone();
+    groups.add("bdat/send-mended", |group| {
+        send(group, "8BITMIME, bare LFs are mended", &mended, false, BareNewline::Normalize)
+    });
     for (name, title, binary) in [("text", "8BITMIME", false), ("binary", "BINARYMIME", true)] {
         let (sent, received) = (body.clone(), body.clone());
-        groups.add(format!("bdat/send-{name}"), |group| send(group, title, &sent, binary));
+        groups
+            .add(format!("bdat/send-{name}"), |group| send(group, title, &sent, binary, BareNewline::Refuse));
         groups.add(format!("bdat/receive-{name}"), |group| receive(group, title, &received, binary));
     }
 }
@@ -30,8 +36,9 @@ fn mailbox(text: &str) -> Mailbox {
 }
 
 /// Sends it in chunks of 1 MiB, as the client of `mailwire-transport` does; `sink` is given what is written.
-fn sends(body: &Bytes, binary: bool, mut sink: impl FnMut(&[u8])) {
+fn sends(body: &Bytes, binary: bool, bare: BareNewline, mut sink: impl FnMut(&[u8])) {
     let config = client::Config::new("client.example".try_into().expect("a name"), Channel::Tls);
+    let config = config.with_bare_newline(bare);
     let mut client = client::Connection::new(config);
     let mut input = BytesMut::from("220 mx\r\n");
     let mut run = |client: &mut client::Connection, said: &str| {
@@ -66,9 +73,9 @@ fn sends(body: &Bytes, binary: bool, mut sink: impl FnMut(&[u8])) {
     assert!(client.is_idle(), "the message was not taken");
 }
 
-fn send(group: String, title: &str, body: &Bytes, binary: bool) -> Group {
+fn send(group: String, title: &str, body: &Bytes, binary: bool, bare: BareNewline) -> Group {
     let mut written = 0;
-    sends(body, binary, |bytes| written += bytes.len());
+    sends(body, binary, bare, |bytes| written += bytes.len());
     assert!(written > body.len());
     let (ours, copied) = (body.clone(), body.clone());
     // A sink that takes what a socket's buffer takes at once.
@@ -86,7 +93,7 @@ fn send(group: String, title: &str, body: &Bytes, binary: bool) -> Group {
     Group::new(group, format!("BDAT sending, 10 MiB, {title}"), Aim::None, body.len())
         .add(Kind::Ours, "mailwire", move || {
             let (ours, mut sink) = (ours.clone(), sink());
-            move || sends(&ours, binary, &mut sink)
+            move || sends(&ours, binary, bare, &mut sink)
         })
         .add(Kind::Floor, "memcpy", move || {
             let (copied, mut sink) = (copied.clone(), sink());

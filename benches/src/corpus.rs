@@ -84,6 +84,9 @@ pub const RCPT_PLAIN: &[u8] = b"RCPT TO:<bob.jones@lists.example.com>\r\n";
 /// With parameters.
 pub const RCPT_PARAMETERS: &[u8] =
     b"RCPT TO:<bob.jones@lists.example.com> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;bob.jones@example.com\r\n";
+/// With an address that is encoded.
+pub const RCPT_ENCODED: &[u8] =
+    b"RCPT TO:<bob.jones@lists.example.com> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;bob+2Bjones@example.com\r\n";
 /// The first command of a client.
 pub const EHLO_COMMAND: &[u8] = b"EHLO client.example.com\r\n";
 

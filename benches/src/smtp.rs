@@ -14,6 +14,7 @@ pub(crate) fn add(groups: &mut Groups) {
         ("mail-parameters", "MAIL with four parameters", corpus::MAIL_PARAMETERS),
         ("rcpt", "RCPT without parameters", corpus::RCPT_PLAIN),
         ("rcpt-parameters", "RCPT with two parameters", corpus::RCPT_PARAMETERS),
+        ("rcpt-encoded", "RCPT with an encoded address", corpus::RCPT_ENCODED),
     ] {
         groups.add(format!("smtp/command-{name}"), |group| command(group, title, wire));
         groups.add(format!("smtp/write-{name}"), |group| write(group, title, wire));
