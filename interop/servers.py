@@ -14,6 +14,7 @@ from types import SimpleNamespace
 HOST = "localhost"
 USER = "anna@example.org"
 PASSWORD = "correct horse 7"
+ACCOUNT = (USER, PASSWORD)
 
 
 def free_ports(count, host="127.0.0.1"):
@@ -203,7 +204,7 @@ class Cyrus(Server):
     # Debian's packages of the two daemons cannot be installed beside those of Dovecot: they are unpacked elsewhere.
     DAEMONS = Path(os.environ.get("CYRUS_DAEMONS", BIN))
 
-    def __init__(self, folder, authority, allow_plaintext="no", users=((USER, PASSWORD),), more=""):
+    def __init__(self, folder, authority, allow_plaintext="no", users=(ACCOUNT,), more=""):
         """`more` is added to its settings."""
         self.folder = folder
         ports = free_ports(5)
