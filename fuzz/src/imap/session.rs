@@ -130,7 +130,8 @@ impl Owner for Service {
         config.dialect = dialect(bits);
         config.mechanisms = vec![mailwire_core::sasl::Mechanism::Plain];
         config.allow_clear_credentials = bits & 32 != 0;
-        config.enable = [Capability::Imap4Rev2, Capability::QResync, Capability::UidOnly].into_iter().collect();
+        config.enable =
+            [Capability::Imap4Rev2, Capability::QResync, Capability::UidOnly].into_iter().collect();
         let extensions = [
             Capability::Binary,
             Capability::Catenate,
