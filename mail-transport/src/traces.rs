@@ -45,6 +45,7 @@
 //! | a login waits, because of those that failed | DEBUG |  |
 //! | a server without unique ids | WARN | `refused` |
 //! | accepted | DEBUG |  |
+//! | APPENDLIMIT is not offered | ERROR | `error` |
 //! | authentication failed | INFO |  |
 //! | cannot accept | WARN | `protocol`, `error` |
 //! | cannot be read | WARN | `response`, `error`, `line` |
@@ -75,6 +76,7 @@
 //! | refused within a synchronization | DEBUG | `command`, `error` |
 //! | speaks for another | INFO | `address` |
 //! | the session goes on watching | WARN | `reason` |
+//! | the transcript of what is said cannot be written | WARN | `error` |
 //! | too many connections | INFO | `protocol`, `peer` |
 //! | … is not valid now | WARN | `from`, `until` |
 
