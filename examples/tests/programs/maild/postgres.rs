@@ -189,7 +189,7 @@ async fn three_servers_are_one_behind_a_proxy() {
     }
     for node in &nodes {
         let metrics = node.get("/metrics").1;
-        let login = "mailwire_logins_total{protocol=\"imap\",role=\"server\",result=\"ok\"} 1\n";
+        let login = "mailwire_logins_total{protocol=\"imap\",role=\"server\",result=\"ok\",mechanism=\"SCRAM-SHA-256-PLUS\"} 1\n";
         assert!(metrics.contains(login), "{metrics}");
     }
     let mut idle = Vec::new();
