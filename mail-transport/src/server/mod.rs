@@ -50,7 +50,7 @@ pub use content::{AsyncReader, Content, NoReader, Reader};
 pub use handle::{Handle, Notice};
 pub use listener::Listener;
 pub use login::LoginGate;
-#[cfg(any(feature = "smtp", feature = "imap", feature = "pop3"))]
+#[cfg(any(feature = "smtp", feature = "pop3"))]
 pub(crate) use protocol::configured;
 pub use protocol::{Server, ServerProtocol};
 pub use proxied::{Proxied, ProxyProtocol};

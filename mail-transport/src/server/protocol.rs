@@ -33,8 +33,8 @@ pub trait ServerProtocol<S>: Clone + Send + Sync + 'static {
     fn converse(&self, service: Arc<S>, client: Accepted) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// What the three protocols of this crate have in common: their machine's `Config` in the field `config`.
-#[cfg(any(feature = "smtp", feature = "imap", feature = "pop3"))]
+/// What those protocols have in common whose machine's `Config` is in the field `config`.
+#[cfg(any(feature = "smtp", feature = "pop3"))]
 macro_rules! configured {
     () => {
         type Config = Config;
@@ -48,7 +48,7 @@ macro_rules! configured {
         }
     };
 }
-#[cfg(any(feature = "smtp", feature = "imap", feature = "pop3"))]
+#[cfg(any(feature = "smtp", feature = "pop3"))]
 pub(crate) use configured;
 
 /// A server of the protocol `P` over an application's service `S`.
