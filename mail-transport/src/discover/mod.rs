@@ -502,7 +502,7 @@ impl DocumentError {
     }
 }
 
-/// Nothing was read for an address that is none.
+/// Says that a document was not read, because the address that it is asked about is not valid.
 impl From<InvalidValue> for DocumentError {
     fn from(error: InvalidValue) -> Self {
         Self::new(error)

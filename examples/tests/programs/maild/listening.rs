@@ -1,4 +1,4 @@
-//! Where it listens: LMTP, behind proxies, at sockets that systemd has opened.
+//! `maild` takes connections by LMTP, behind proxies, and at sockets that systemd has opened.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},

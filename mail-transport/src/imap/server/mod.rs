@@ -81,7 +81,7 @@ pub type Server<S> = crate::server::Server<Imap, S>;
 #[derive(Debug, Clone)]
 pub struct Imap {
     config: Config,
-    /// The same, with what follows from it: made once, its lists are shared by all connections.
+    /// `config` as connections have it, made for the first of them: all share its lists.
     ready: OnceLock<Config>,
 }
 
@@ -95,7 +95,7 @@ impl Imap {
     }
 }
 
-/// A configuration with what follows from it.
+/// A configuration that offers APPENDLIMIT, and COMPRESS only where that is compiled in.
 fn ready(mut config: Config) -> Config {
     let offered = config.capabilities();
     let limit = Capability::AppendLimit(Some(config.limits.message));

@@ -66,8 +66,8 @@ pub struct Body<'a> {
 pub enum Part {
     /// What comes next, a slice of what was received.
     Bytes(Bytes),
-    /// What stands behind this URL comes next, and the application fetches it. The client is told that this was done once the next
-    /// part is asked for; where it cannot be, [`Body::refuse`] says so.
+    /// The next part is the data that this URL names (BURL): the application fetches it, and asks for the part after it, by which the
+    /// client is told that it was fetched; or it calls [`Body::refuse`].
     Url(MessageUrl),
 }
 

@@ -101,6 +101,7 @@ impl<S: Service> Conversation<'_, S> {
             };
             match step {
                 Step::Event(event) => {
+                    // Apart: a connection that waits keeps no room for it.
                     if let Some(overdue) = handle.unless_overdue(Box::pin(self.event(event))).await? {
                         self.take_leave(overdue);
                     }
