@@ -1,7 +1,6 @@
 //! Trying the hosts of a route.
 
 use bytes::Bytes;
-use mailwire_core::{Misuse, NotOffered};
 use mailwire_smtp::client::Outcome;
 
 use super::{
@@ -253,22 +252,12 @@ async fn send(
 }
 
 fn status(error: &Error, outcome: Outcome) -> Status {
-    let mut reason = Reason::of(error);
+    let reason = Reason::of(error);
     match error {
         _ if outcome == Outcome::Unknown => Status::InDoubt(reason),
         Error::Refused(refused) if !refused.is_transient() => Status::Failed(reason),
         // What this host does not offer, another one may; if none does, the message is for nobody there.
-        Error::Misuse(_) | Error::Invalid(_) => {
-            let code = if is_require_tls(error) { "5.7.30" } else { "5.6.0" };
-            code.clone_into(&mut reason.code);
-            Status::Failed(reason)
-        }
+        Error::Misuse(_) | Error::Invalid(_) => Status::Failed(reason),
         _ => Status::Deferred(reason),
     }
-}
-
-/// Whether it is REQUIRETLS that the host does not offer (RFC 8689 section 4.2.1).
-fn is_require_tls(error: &Error) -> bool {
-    let Error::Misuse(Misuse::NotOffered(NotOffered::Extension(what))) = error else { return false };
-    what.starts_with("REQUIRETLS")
 }

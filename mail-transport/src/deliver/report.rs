@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mailwire_core::{Misuse, NotOffered};
 use mailwire_smtp::{ForwardPath, Rcpt, Reply};
 
 use crate::{Error, RefusedKind};
@@ -106,17 +107,13 @@ impl Reason {
         Self { code: code.to_owned(), text: text.to_string(), reply: None }
     }
 
-    /// Of a server's refusal, or of a connection that failed.
-    pub(super) fn of(error: &Error) -> Self {
+    /// What an error says of a message: that of a server that refused it, does not offer what it needs, or could not be reached.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
         let refused = error.refused().filter(|refused| matches!(refused.kind, RefusedKind::Smtp(_)));
         let reply = refused.and_then(|refused| refused.reply());
         let code = refused.and_then(|refused| refused.code.as_ref()?.as_str().map(str::to_owned));
-        // A server that does not tell more: RFC 3463 section 3.8.
-        let code = code.unwrap_or_else(|| match error {
-            Error::Refused(refused) if !refused.is_transient() => "5.0.0".into(),
-            Error::Refused(_) => "4.0.0".into(),
-            _ => "4.4.2".into(),
-        });
+        let code = code.unwrap_or_else(|| own_code(error).to_owned());
         Self { code, text: error.to_string(), reply }
     }
 
@@ -124,6 +121,21 @@ impl Reason {
     #[must_use]
     pub fn is_greylisting(&self) -> bool {
         self.reply.as_ref().is_some_and(Reply::is_greylisting)
+    }
+}
+
+/// The code where the server gave none ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)).
+fn own_code(error: &Error) -> &'static str {
+    match error {
+        // A server that does not tell more: section 3.8.
+        Error::Refused(refused) if !refused.is_transient() => "5.0.0",
+        Error::Refused(_) => "4.0.0",
+        // RFC 8689 section 4.2.1.
+        Error::Misuse(Misuse::NotOffered(NotOffered::Extension(what))) if what.starts_with("REQUIRETLS") => {
+            "5.7.30"
+        }
+        Error::Misuse(_) | Error::Invalid(_) => "5.6.0",
+        _ => "4.4.2",
     }
 }
 

@@ -1,12 +1,11 @@
 //! Where the mail in the queue goes: into mailboxes here, to the servers of its recipients, or to a smart host.
 
 use bytes::Bytes;
-use mailwire_core::{Misuse, NotOffered};
 use mailwire_examples::queue::{Carrier, Fate, Parcel, Why};
 use mailwire_store::{AccountId, BodyWriter as _, Error, Store, Target};
 use mailwire_transport::{
-    self as transport, RefusedKind,
-    deliver::Delivery,
+    self as transport,
+    deliver::{Delivery, Reason},
     smtp::{
         Envelope, Mailer, Outcome,
         proto::{Mailbox, Rcpt, trace::ReturnPath},
@@ -171,26 +170,5 @@ fn is_for_good(error: &transport::Error) -> bool {
 }
 
 fn reason(error: &transport::Error, host: &str) -> Why {
-    let refused = error.refused().filter(|refused| matches!(refused.kind, RefusedKind::Smtp(_)));
-    let reply = refused.and_then(|refused| refused.reply());
-    let code = refused.and_then(|refused| refused.code.as_ref()?.as_str().map(str::to_owned));
-    let usual = match (error, is_for_good(error)) {
-        (transport::Error::Refused(_), true) => "5.0.0",
-        (transport::Error::Refused(_), false) => "4.0.0",
-        // RFC 8689 section 4.2.1.
-        (transport::Error::Misuse(Misuse::NotOffered(NotOffered::Extension(what))), _)
-            if what.starts_with("REQUIRETLS") =>
-        {
-            "5.7.30"
-        }
-        (_, true) => "5.6.0",
-        (_, false) => "4.4.2",
-    };
-    Why {
-        code: code.unwrap_or_else(|| usual.to_owned()),
-        text: error.to_string(),
-        reply: reply.as_ref().map(ToString::to_string),
-        host: Some(host.to_owned()),
-        is_greylisting: reply.is_some_and(|reply| reply.is_greylisting()),
-    }
+    Why::of(&Reason::of(error), Some(host))
 }
