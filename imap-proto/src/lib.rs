@@ -81,11 +81,20 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
+//! | `client`, `server` | yes | the state machine of each role; [`sync`] is the client's |
 //! | `serde` | no | `Serialize` for what is read; secrets are not serialized |
 //! | `arbitrary` | no | valid commands and responses for fuzzing |
 //! | `chrono`, `jiff`, `time` | no | [`DateTime`](types::DateTime) becomes a date-time of these crates, and comes from one |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(all(feature = "client", feature = "server")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "parts of what both roles share are needed by one of them alone"
+    )
+)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
@@ -94,6 +103,7 @@ extern crate std;
 
 mod body;
 pub mod capability;
+#[cfg(feature = "client")]
 pub mod client;
 pub mod command;
 pub mod deviation;
@@ -104,9 +114,11 @@ pub mod limits;
 mod literal;
 pub mod reading;
 pub mod response;
+#[cfg(feature = "server")]
 pub mod server;
 mod state;
 pub mod support;
+#[cfg(feature = "client")]
 pub mod sync;
 pub mod threading;
 pub mod types;

@@ -128,6 +128,7 @@
 //! | --- | --- |
 //! | `smtp`, `imap`, `pop3` (all default) | the protocols |
 //! | `client`, `server` (both default) | the roles |
+//! | `scram` (default) | clients log in by SCRAM, CRAM-MD5 and DIGEST-MD5 too, which do not show the password; servers always can |
 //! | `blocking` | clients for programs without a runtime: [`blocking`] |
 //! | `futures-io` | clients over the streams of `futures-io`, on any executor: `Stream::futures_io` |
 //! | `codec` (default) | the machines as codecs of tokio-util: [`codec`] |
@@ -148,7 +149,8 @@
 //! | `simd` | messages are searched with the vector registers that the processor has, of up to 32 bytes; needs Rust 1.89 |
 //!
 //! A feature that is off costs neither code nor dependencies. A program that sends mail needs no more than
-//! `default-features = false, features = ["smtp", "client", "ring", "platform-verifier"]`.
+//! `default-features = false, features = ["smtp", "client", "ring", "platform-verifier"]`, and `scram` unless its server
+//! takes passwords as they are, within TLS, as most do.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(any(feature = "smtp", feature = "imap", feature = "pop3")),

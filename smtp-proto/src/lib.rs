@@ -54,11 +54,20 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
+//! | `client`, `server` | yes | the state machine of each role |
 //! | `serde` | no | `Serialize` for what is parsed; secrets are not serialized |
 //! | `arbitrary` | no | valid values for fuzzing |
 //! | `simd` | no | messages are searched with the vector registers of the processor, of up to 32 bytes; needs Rust 1.89 |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(all(feature = "client", feature = "server")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "parts of what both roles share are needed by one of them alone"
+    )
+)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
@@ -68,6 +77,7 @@ extern crate std;
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod capability;
+#[cfg(feature = "client")]
 pub mod client;
 mod command;
 mod context;
@@ -76,6 +86,7 @@ mod error;
 pub mod extensions;
 mod limits;
 mod reply;
+#[cfg(feature = "server")]
 pub mod server;
 mod state;
 pub mod support;

@@ -10,14 +10,17 @@ use mailwire_core::{
 #[cfg(feature = "server")]
 use nom::{
     IResult, Parser,
-    bytes::complete::{tag_no_case, take_while, take_while1},
-    combinator::rest,
+    bytes::complete::{tag, tag_no_case, take_while, take_while1},
+    combinator::{opt, rest},
     multi::fold_many0,
     sequence::{preceded, separated_pair, terminated},
 };
 
 #[cfg(feature = "server")]
-use super::{SaslError, scram::gs2_header};
+use super::{
+    SaslError,
+    scram::{gs2_header, utf8},
+};
 
 /// The message of OAUTHBEARER. The user is named in the GS2 header.
 #[cfg(feature = "client")]
@@ -79,6 +82,24 @@ fn run<'a, T>(message: &'a [u8], grammar: impl Grammar<'a, T>) -> Result<T, Sasl
     run_all(message, grammar).map_err(SaslError::Malformed)
 }
 
+/// The user and the token of XOAUTH2, which [Google](https://developers.google.com/workspace/gmail/imap/xoauth2-protocol)
+/// has defined.
+///
+/// ```abnf
+/// message = "user=" user %x01 "auth=Bearer " token %x01 %x01
+/// ```
+#[cfg(feature = "server")]
+pub(super) fn xoauth2_message(message: &[u8]) -> Result<(Option<String>, Secret), SaslError> {
+    let is_value = |byte| byte != 1;
+    let grammar = (
+        preceded(expected("expected user=", tag("user=")), opt(utf8(is_value))),
+        preceded(separator(), preceded(expected("expected auth=", tag("auth=Bearer ")), utf8(is_value))),
+        (separator(), separator()),
+    );
+    let (user, token, _) = run(message, grammar)?;
+    Ok((user.map(str::to_owned), token.into()))
+}
+
 /// ```abnf
 /// kvsep = %x01
 /// ```
@@ -112,6 +133,20 @@ mod tests {
         assert_eq!((user.as_deref(), read), (Some("a=b,c@example.org"), token));
         let message = xoauth2("ada@example.org", &"ya29".into());
         assert_eq!(message.expose(), b"user=ada@example.org\x01auth=Bearer ya29\x01\x01");
+        let (user, read) = xoauth2_message(message.expose()).unwrap();
+        assert_eq!((user.as_deref(), read), (Some("ada@example.org"), "ya29".into()));
+        for end in 0..message.expose().len() {
+            assert!(xoauth2_message(&message.expose()[..end]).is_err(), "{end}");
+        }
+        assert_eq!(xoauth2_message(b"user=\x01auth=Bearer x\x01\x01").unwrap(), (None, "x".into()));
+        for bad in [
+            &b"user=a\x01auth=Bearer \x01\x01"[..],
+            b"user=\xff\x01auth=Bearer x\x01\x01",
+            b"user=a\x01auth=Bearer x\x01\x01\x01",
+            b"user=a\x01auth=Basic x\x01\x01",
+        ] {
+            assert!(xoauth2_message(bad).is_err(), "{}", bad.escape_ascii());
+        }
     }
 
     #[test]

@@ -1,10 +1,15 @@
 use mailwire_core::{SaslStep, Secret, Text};
 
 use super::{
-    Credentials, CustomClient, Mechanism, SaslContext, SaslError, bearer, cram_md5,
-    credentials::Kind,
+    Credentials, CustomClient, Mechanism, SaslContext, SaslError, bearer,
+    credentials::{Kind, needs_scram},
+    simple::{check_trace, plain},
+};
+#[cfg(feature = "scram")]
+use super::{
+    cram_md5,
     digest_md5::DigestMd5,
-    prepare::{check_trace, prepared_name, prepared_password},
+    prepare::{prepared_name, prepared_password},
     rsasl_client::Library,
     scram as grammar,
 };
@@ -17,18 +22,29 @@ pub struct ClientExchange {
     voice: Voice,
     state: State,
     server_error: Option<Text>,
-    max_iterations: u32,
 }
 
 /// Who makes the messages.
 enum Voice {
-    Library(Box<Library>),
+    /// Its one message: PLAIN, EXTERNAL, ANONYMOUS.
+    Message(Secret),
     /// Its one message, which carries a token.
     Token(Secret),
+    Login {
+        user: Secret,
+        password: Secret,
+    },
+    #[cfg(feature = "scram")]
+    Scram {
+        library: Box<Library>,
+        max_iterations: u32,
+    },
+    #[cfg(feature = "scram")]
     CramMd5 {
         user: String,
         password: Secret,
     },
+    #[cfg(feature = "scram")]
     DigestMd5(Box<DigestMd5>),
     Custom(Box<dyn CustomClient>),
 }
@@ -110,6 +126,9 @@ impl ClientExchange {
         context: &SaslContext,
     ) -> Result<Self, SaslError> {
         let not_available = || SaslError::NotAvailable(mechanism.clone());
+        if !cfg!(feature = "scram") && needs_scram(mechanism) {
+            return Err(SaslError::NeedsScram(mechanism.clone()));
+        }
         let order = credentials.mechanisms();
         // The credentials may know more of it than its name tells.
         let mechanism = order.iter().find(|known| *known == mechanism).ok_or_else(not_available)?;
@@ -151,6 +170,7 @@ impl ClientExchange {
         tries.then(|| Self::start(credentials, &mechanism, context, true))
     }
 
+    #[cfg_attr(not(feature = "scram"), expect(unused_variables, reason = "SCRAM tells it"))]
     fn start(
         credentials: &Credentials,
         mechanism: &Mechanism,
@@ -160,32 +180,49 @@ impl ClientExchange {
         check(credentials)?;
         if let Some(custom) = credentials.custom_of(mechanism) {
             let voice = Voice::Custom(custom.start(context)?);
-            return Ok(Self::over(voice, mechanism, context));
+            return Ok(Self::over(voice, mechanism));
         }
-        let prepared = prepare(credentials, mechanism);
-        let voice = match (mechanism, &prepared.kind) {
-            (Mechanism::CramMd5, Kind::Password { user, password }) => {
-                Voice::CramMd5 { user: user.clone(), password: password.clone() }
+        let acting_as = credentials.acting_as.as_deref();
+        let voice = match (mechanism, &credentials.kind) {
+            (Mechanism::Plain, Kind::Password { user, password }) => {
+                Voice::Message(plain(acting_as, user, password))
             }
+            (Mechanism::Login, Kind::Password { user, password }) => {
+                Voice::Login { user: user.as_str().into(), password: password.clone() }
+            }
+            (Mechanism::External, Kind::External) => Voice::Message(acting_as.unwrap_or_default().into()),
+            (Mechanism::Anonymous, Kind::Anonymous { trace }) => Voice::Message(trace.as_str().into()),
             (Mechanism::OAuthBearer, Kind::Token { user, token }) => {
-                Voice::Token(bearer::oauthbearer(prepared.acting_as.as_deref().unwrap_or(user), token))
+                Voice::Token(bearer::oauthbearer(acting_as.unwrap_or(user), token))
             }
             (Mechanism::XOAuth2, Kind::Token { user, token }) => Voice::Token(bearer::xoauth2(user, token)),
+            #[cfg(feature = "scram")]
             (Mechanism::DigestMd5, Kind::Password { user, password }) => {
                 let (Some(service), Some(host)) = (context.service(), context.host()) else {
                     return Err(SaslError::NotAvailable(mechanism.clone()));
                 };
-                let acting_as = prepared.acting_as.as_deref();
                 Voice::DigestMd5(Box::new(DigestMd5::new(user, password, acting_as, service, host)?))
             }
-            _ => Voice::Library(Box::new(Library::new(prepared, mechanism, context, plus_offered)?)),
+            #[cfg(feature = "scram")]
+            (Mechanism::CramMd5, Kind::Password { user, password }) => {
+                let (user, password) = prepare(user, password);
+                Voice::CramMd5 { user, password }
+            }
+            #[cfg(feature = "scram")]
+            (mechanism, Kind::Password { user, password }) => {
+                let (user, password) = prepare(user, password);
+                let mut prepared = Credentials::password(user, password);
+                prepared.acting_as = acting_as.map(str::to_owned);
+                let library = Box::new(Library::new(prepared, mechanism, context, plus_offered)?);
+                Voice::Scram { library, max_iterations: context.max_iterations }
+            }
+            _ => return Err(SaslError::NotAvailable(mechanism.clone())),
         };
-        Ok(Self::over(voice, mechanism, context))
+        Ok(Self::over(voice, mechanism))
     }
 
-    fn over(voice: Voice, mechanism: &Mechanism, context: &SaslContext) -> Self {
-        let (state, max_iterations) = (State::New, context.max_iterations);
-        Self { mechanism: mechanism.clone(), voice, state, server_error: None, max_iterations }
+    fn over(voice: Voice, mechanism: &Mechanism) -> Self {
+        Self { mechanism: mechanism.clone(), voice, state: State::New, server_error: None }
     }
 
     /// The mechanism that is spoken.
@@ -216,7 +253,12 @@ impl ClientExchange {
                 self.state = State::Sent(1);
                 Ok(Some(std::mem::take(message)))
             }
-            (State::New, _) if self.mechanism.is_client_first() => self.advance(None).map(Some),
+            (State::New, Voice::Message(message)) => {
+                self.state = State::Done;
+                Ok(Some(std::mem::take(message)))
+            }
+            #[cfg(feature = "scram")]
+            (State::New, Voice::Scram { .. }) => self.advance(None).map(Some),
             (State::New, _) => Ok(None),
             _ => Err(SaslError::Ended),
         }
@@ -277,20 +319,37 @@ impl ClientExchange {
                 // The initial response was not sent with the command.
                 initial.map_or_else(|| custom.step(challenge), Ok)
             }
+            #[cfg(feature = "scram")]
             (State::New, Voice::CramMd5 { user, password }) => {
                 self.state = State::Done;
                 Ok(cram_md5::response(user, password, challenge.expose()))
             }
+            #[cfg(feature = "scram")]
             (State::New, Voice::DigestMd5(digest)) => {
                 self.state = State::Sent(1);
                 digest.respond(challenge.expose())
             }
+            #[cfg(feature = "scram")]
             (State::Sent(1), Voice::DigestMd5(digest)) => {
                 digest.verify(challenge.expose())?;
                 self.state = State::Done;
                 Ok(Secret::default())
             }
-            // The initial response was not sent with the command.
+            // The initial response was not sent with the command. What the server says here is
+            // nothing, or words for people.
+            (State::New, Voice::Message(message)) => {
+                self.state = State::Done;
+                Ok(std::mem::take(message))
+            }
+            // What LOGIN's prompts say varies, and does not matter.
+            (State::New, Voice::Login { user, .. }) => {
+                self.state = State::Sent(1);
+                Ok(std::mem::take(user))
+            }
+            (State::Sent(1), Voice::Login { password, .. }) => {
+                self.state = State::Done;
+                Ok(std::mem::take(password))
+            }
             (State::New, Voice::Token(message)) => {
                 self.state = State::Sent(1);
                 Ok(std::mem::take(message))
@@ -303,35 +362,28 @@ impl ClientExchange {
                 let dummy = if self.mechanism == Mechanism::OAuthBearer { "\x01" } else { "" };
                 Ok(dummy.into())
             }
-            (_, Voice::Library(_)) => self.answer_by_library(challenge.expose()),
-            _ => Err(SaslError::UnexpectedChallenge),
-        }
-    }
-
-    fn answer_by_library(&mut self, challenge: &[u8]) -> Result<Secret, SaslError> {
-        match (self.state, &self.mechanism) {
-            // The initial response was not sent with the command. What the server says here is
-            // nothing, or words for people.
-            (State::New, _) => self.advance(None),
-            // What LOGIN's prompts say varies, and does not matter.
-            (State::Sent(1), Mechanism::Login) => self.advance(Some(challenge)),
-            (State::Sent(1), mechanism) if mechanism.is_scram() => {
-                grammar::server_first(challenge, self.max_iterations)?;
-                self.advance(Some(challenge))
+            #[cfg(feature = "scram")]
+            (State::New, Voice::Scram { .. }) => self.advance(None),
+            #[cfg(feature = "scram")]
+            (State::Sent(1), &mut Voice::Scram { max_iterations, .. }) => {
+                grammar::server_first(challenge.expose(), max_iterations)?;
+                self.advance(Some(challenge.expose()))
             }
-            (State::Sent(2), mechanism) if mechanism.is_scram() => {
-                if let Some(error) = grammar::server_final(challenge)? {
+            #[cfg(feature = "scram")]
+            (State::Sent(2), Voice::Scram { .. }) => {
+                if let Some(error) = grammar::server_final(challenge.expose())? {
                     return Err(SaslError::ServerError(error.into()));
                 }
-                self.advance(Some(challenge))
+                self.advance(Some(challenge.expose()))
             }
             _ => Err(SaslError::UnexpectedChallenge),
         }
     }
 
+    #[cfg(feature = "scram")]
     fn advance(&mut self, input: Option<&[u8]>) -> Result<Secret, SaslError> {
         let before = std::mem::replace(&mut self.state, State::Failed);
-        let Voice::Library(library) = &mut self.voice else { return Err(SaslError::Ended) };
+        let Voice::Scram { library, .. } = &mut self.voice else { return Err(SaslError::Ended) };
         let (message, finished) = library.step(input)?;
         self.state = match before {
             _ if finished => State::Done,
@@ -379,8 +431,7 @@ impl std::fmt::Debug for ClientExchange {
     }
 }
 
-/// What rsasl would either refuse with less words or carry into places where it means something
-/// else.
+/// What would mean something else in the messages, or nothing.
 fn check(credentials: &Credentials) -> Result<(), SaslError> {
     let name = |name: &str| {
         if name.is_empty() {
@@ -423,18 +474,9 @@ fn check(credentials: &Credentials) -> Result<(), SaslError> {
 /// SCRAM wants names and passwords prepared (RFC 5802 section 5.1), and so CRAM-MD5 has them, where both sides have
 /// to see the same. What does not go through that is
 /// sent as it is: a server that took it once will take it again.
-fn prepare(credentials: &Credentials, mechanism: &Mechanism) -> Credentials {
-    let mut credentials = credentials.clone();
-    if let (Kind::Password { user, password }, true) =
-        (&mut credentials.kind, mechanism.is_scram() || *mechanism == Mechanism::CramMd5)
-    {
-        let prepared = prepared_name(user).into_owned();
-        if !prepared.is_empty() {
-            *user = prepared;
-        }
-        if let Ok(prepared) = prepared_password(password) {
-            *password = prepared;
-        }
-    }
-    credentials
+#[cfg(feature = "scram")]
+fn prepare(user: &str, password: &Secret) -> (String, Secret) {
+    let prepared = prepared_name(user);
+    let user = if prepared.is_empty() { user.to_owned() } else { prepared.into_owned() };
+    (user, prepared_password(password).unwrap_or_else(|_| password.clone()))
 }

@@ -124,7 +124,7 @@ impl Credentials {
     #[must_use]
     pub fn mechanisms(&self) -> Vec<Mechanism> {
         let mut mechanisms = self.order(true);
-        if matches!(self.kind, Kind::Password { .. }) {
+        if cfg!(feature = "scram") && matches!(self.kind, Kind::Password { .. }) {
             mechanisms.push(Mechanism::DigestMd5);
         }
         mechanisms
@@ -161,7 +161,8 @@ impl Credentials {
         };
         // These have no place for another identity.
         let carries = |mechanism: &&Mechanism| {
-            self.acting_as.is_none() || !matches!(mechanism, Mechanism::Login | Mechanism::CramMd5)
+            (self.acting_as.is_none() || !matches!(mechanism, Mechanism::Login | Mechanism::CramMd5))
+                && (cfg!(feature = "scram") || !needs_scram(mechanism))
         };
         customs.chain(own.iter().filter(carries).cloned()).collect()
     }
@@ -170,6 +171,11 @@ impl Credentials {
     pub(super) fn custom_of(&self, mechanism: &Mechanism) -> Option<&Custom> {
         self.customs.iter().find(|custom| custom.mechanism() == mechanism)
     }
+}
+
+/// Whether the feature `scram` brings this mechanism.
+pub(super) fn needs_scram(mechanism: &Mechanism) -> bool {
+    mechanism.is_scram() || matches!(mechanism, Mechanism::CramMd5 | Mechanism::DigestMd5)
 }
 
 impl From<Kind> for Credentials {

@@ -15,7 +15,7 @@ pub const DEFAULT_MECHANISMS: [Mechanism; 6] = [
 ];
 
 /// The mechanisms that are spoken, in both roles, the best first: the order in which a client chooses, but that
-/// within TLS CRAM-MD5 comes last.
+/// within TLS CRAM-MD5 comes last. A client has SCRAM and CRAM-MD5 only with the feature `scram`.
 pub const SPOKEN: [Mechanism; 13] = [
     Mechanism::ScramSha512Plus,
     Mechanism::ScramSha512,
@@ -31,6 +31,10 @@ pub const SPOKEN: [Mechanism; 13] = [
     Mechanism::External,
     Mechanism::Anonymous,
 ];
+
+/// Above this, computing a password's iterations of SCRAM is an attack on the client, if nothing else is set.
+#[cfg(feature = "client")]
+pub(crate) const DEFAULT_MAX_ITERATIONS: u32 = 500_000;
 
 /// The channel as an exchange sees it: how it is protected, and what can be bound to.
 #[derive(Debug, Clone)]
@@ -74,7 +78,7 @@ impl SaslContext {
             #[cfg(feature = "client")]
             binding_fallback: true,
             #[cfg(feature = "client")]
-            max_iterations: super::scram::MAX_ITERATIONS,
+            max_iterations: DEFAULT_MAX_ITERATIONS,
             #[cfg(feature = "client")]
             service: None,
         }

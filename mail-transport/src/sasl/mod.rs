@@ -1,10 +1,12 @@
 //! Authentication by SASL ([RFC 4422](https://www.rfc-editor.org/rfc/rfc4422)), in both roles.
 //!
 //! The three protocols carry the messages of a mechanism in their own way; what is in them is made
-//! and read here, on top of rsasl. Each message from the peer is checked against the mechanism's
-//! grammar before rsasl sees it. CRAM-MD5, DIGEST-MD5 and what carries a token are made here, and an application brings
-//! mechanisms of its own: [`Custom`] and [`CustomServer`]. How far each goes is at [`support::MECHANISMS`], in which
-//! order a client chooses at [`ClientExchange::choose`].
+//! and read here. The proofs of SCRAM are rsasl's, and each of its messages is checked against the grammar before rsasl
+//! sees it. An application brings mechanisms of its own: [`Custom`] and [`CustomServer`]. How far each goes is at
+//! [`support::MECHANISMS`], in which order a client chooses at [`ClientExchange::choose`].
+//!
+//! Without the feature `scram`, which is a default one, clients have what needs no hash function: PLAIN, LOGIN,
+//! OAUTHBEARER, XOAUTH2, EXTERNAL, ANONYMOUS and those of the application. A server has all of them.
 //!
 //! Names and passwords are put into one form by [`prepared_name`] and [`prepared_password`] where both sides have to hash
 //! the same. Credentials are given, or [asked for](Credentials::provided) at each login.
@@ -40,30 +42,34 @@ mod authenticator;
 mod bearer;
 #[cfg(feature = "client")]
 mod client;
-#[cfg(any(feature = "client", feature = "server"))]
+#[cfg(all(feature = "scram", any(feature = "client", feature = "server")))]
 mod cram_md5;
 #[cfg(feature = "client")]
 mod credentials;
 #[cfg(any(feature = "client", feature = "server"))]
 mod custom;
-#[cfg(feature = "client")]
+#[cfg(all(feature = "scram", feature = "client"))]
 mod digest_md5;
 #[cfg(feature = "server")]
 mod hashing;
+#[cfg(all(feature = "scram", any(feature = "client", feature = "server")))]
+mod library;
 mod mechanism;
 mod oauth;
-#[cfg(any(feature = "client", feature = "server"))]
+#[cfg(all(any(feature = "scram", feature = "pop3"), any(feature = "client", feature = "server")))]
 pub(crate) mod prepare;
 #[cfg(feature = "client")]
 mod provider;
-#[cfg(feature = "client")]
+#[cfg(all(feature = "scram", feature = "client"))]
 mod rsasl_client;
 #[cfg(feature = "server")]
 mod rsasl_server;
-#[cfg(any(feature = "client", feature = "server"))]
+#[cfg(all(feature = "scram", any(feature = "client", feature = "server")))]
 mod scram;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(any(feature = "client", feature = "server"))]
+mod simple;
 #[cfg(feature = "server")]
 mod stored;
 pub mod support;
@@ -79,14 +85,14 @@ pub use custom::{Claim, CustomServer, CustomStep};
 #[cfg(feature = "client")]
 pub use custom::{Custom, CustomClient};
 pub use mailwire_core::sasl::Mechanism;
+#[cfg(feature = "client")]
+pub(crate) use mechanism::DEFAULT_MAX_ITERATIONS;
 pub use mechanism::{DEFAULT_MECHANISMS, SPOKEN, SaslContext};
 pub use oauth::OAuthError;
-#[cfg(any(feature = "client", feature = "server"))]
+#[cfg(all(any(feature = "scram", feature = "pop3"), any(feature = "client", feature = "server")))]
 pub use prepare::{prepared_name, prepared_password};
 #[cfg(feature = "client")]
 pub use provider::{CredentialsRequest, NoCredentials};
-#[cfg(feature = "client")]
-pub(crate) use scram::MAX_ITERATIONS as DEFAULT_MAX_ITERATIONS;
 #[cfg(feature = "server")]
 pub use server::{ServerExchange, ServerStep};
 #[cfg(feature = "server")]
@@ -138,6 +144,10 @@ pub enum SaslError {
     /// The mechanism is not to be had over this channel.
     #[error("{0} is not available over this channel")]
     NotAvailable(Mechanism),
+    /// This is one of the mechanisms that prove a password by a hash, and the program is built without the feature
+    /// `scram`.
+    #[error("{0} needs mailwire-transport's feature scram, which is off")]
+    NeedsScram(Mechanism),
     /// An exchange of the [application's own](Custom) cannot go on.
     #[error("{0}")]
     Custom(Text),
@@ -199,6 +209,12 @@ impl std::fmt::Display for NoMechanism<'_> {
         } else {
             write!(f, "{})", self.offered)?
         }
-        f.write_str(if self.needs_tls { "; the server may take logins only within TLS" } else { "" })
+        f.write_str(if self.needs_tls { "; the server may take logins only within TLS" } else { "" })?;
+        let has_scram = self.offered.as_bytes().windows(5).any(|name| name == b"SCRAM");
+        // Nobody finds out by himself that it is there, and not built in.
+        match has_scram && !cfg!(feature = "scram") {
+            true => f.write_str("; SCRAM needs mailwire-transport's feature scram, which is off"),
+            false => Ok(()),
+        }
     }
 }

@@ -1,14 +1,12 @@
-//! What both roles give to rsasl.
+//! The one form of names and passwords that both sides hash.
 
 use std::borrow::Cow;
 
 use mailwire_core::Secret;
-use rsasl::prelude::ChannelBindingCallback;
 use stringprep::tables;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::SaslError;
-use crate::tls::ChannelBindings;
 
 /// Puts a password into the one form in which both sides hash it: that of SASLprep
 /// ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), as
@@ -158,40 +156,6 @@ pub(crate) fn canonical(authenticator: &impl super::Authenticator, user: &str) -
     authenticator.canonical_name(&prepared_name(user)).into_owned()
 }
 
-/// What ANONYMOUS can carry ([RFC 4505 sections 2 and 3](https://www.rfc-editor.org/rfc/rfc4505#section-2)): an address,
-/// or up to 255 characters without `@`; none of them controls anything.
-///
-/// ```abnf
-/// message = [ email / token ]
-/// token   = 1*255TCHAR
-/// ```
-pub(super) fn check_trace(trace: &str) -> Result<(), &'static str> {
-    if trace.chars().any(char::is_control) {
-        Err("a control character in a trace")
-    } else if !trace.contains('@') && trace.chars().count() > 255 {
-        Err("a trace of more than 255 characters")
-    } else {
-        Ok(())
-    }
-}
-
-pub(super) struct Binding(pub(super) ChannelBindings);
-
-impl ChannelBindingCallback for Binding {
-    fn get_cb_data(&self, cbname: &str) -> Option<&[u8]> {
-        self.0.get(cbname)
-    }
-}
-
-/// Those of rsasl's mechanisms, as a registry wants them.
-macro_rules! registry {
-    ($($mechanism:path),+) => {{
-        static REGISTRY: &[rsasl::prelude::Mechanism] = &[$($mechanism),+];
-        REGISTRY
-    }};
-}
-pub(super) use registry;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,12 +227,5 @@ mod tests {
         ] {
             assert_eq!(prepared_name(name), expected, "{name:?}");
         }
-    }
-
-    #[test]
-    fn traces() {
-        assert!(check_trace("").is_ok() && check_trace(&"\u{e4}".repeat(255)).is_ok());
-        assert!(check_trace(&"\u{e4}".repeat(256)).is_err() && check_trace("a\u{85}b").is_err());
-        assert!(check_trace(&format!("{}@example.org", "a".repeat(300))).is_ok());
     }
 }

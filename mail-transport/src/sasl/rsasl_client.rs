@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mailwire_core::{ParseError, Secret};
 use rsasl::{
     callback::{Context, Request, SessionCallback, SessionData},
-    mechanisms::{anonymous, external, login, plain, scram},
+    mechanisms::scram,
     prelude::{Mechanism as Registered, Mechname, Registry, SASLClient, SASLConfig, Session, SessionError},
     property::{AuthId, AuthzId, OverrideCBType, Password},
     validate::NoValidation,
@@ -14,10 +14,10 @@ use rsasl::{
 use super::{
     Credentials, Mechanism, SaslContext, SaslError,
     credentials::Kind,
-    prepare::{Binding, registry},
+    library::{Binding, registry},
 };
 
-/// An exchange that rsasl makes.
+/// An exchange of SCRAM that rsasl makes.
 pub(super) struct Library(Session<NoValidation, Binding>);
 
 impl Library {
@@ -77,10 +77,6 @@ fn registry(mechanism: &Mechanism) -> Option<&'static [Registered]> {
         Mechanism::ScramSha256 => registry!(scram::SCRAM_SHA256),
         Mechanism::ScramSha1Plus => registry!(scram::SCRAM_SHA1_PLUS),
         Mechanism::ScramSha1 => registry!(scram::SCRAM_SHA1),
-        Mechanism::Plain => registry!(plain::PLAIN),
-        Mechanism::Login => registry!(login::LOGIN),
-        Mechanism::External => registry!(external::EXTERNAL),
-        Mechanism::Anonymous => registry!(anonymous::ANONYMOUS),
         _ => return None,
     })
 }
@@ -102,14 +98,8 @@ impl SessionCallback for Callback {
             request.satisfy::<OverrideCBType>(name)?;
         }
         let acting_as = self.credentials.acting_as.as_deref();
-        match &self.credentials.kind {
-            Kind::Password { user, password } => {
-                request.satisfy::<AuthId>(user)?.satisfy::<Password>(password.expose())?;
-            }
-            Kind::Token { .. } | Kind::External | Kind::Custom | Kind::Provider(_) => {}
-            Kind::Anonymous { trace } => {
-                request.satisfy::<anonymous::AnonymousToken>(trace)?;
-            }
+        if let Kind::Password { user, password } = &self.credentials.kind {
+            request.satisfy::<AuthId>(user)?.satisfy::<Password>(password.expose())?;
         }
         if let Some(acting_as) = acting_as {
             request.satisfy::<AuthzId>(acting_as)?;

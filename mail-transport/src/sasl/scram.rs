@@ -26,9 +26,6 @@ use super::SaslError;
 /// 5.1 and RFC 7677 section 4 ask for 4096 at least.
 #[cfg(feature = "client")]
 const MIN_ITERATIONS: u64 = 4096;
-/// Above this, computing them is an attack on the client, if nothing else is set.
-#[cfg(feature = "client")]
-pub(crate) const MAX_ITERATIONS: u32 = 500_000;
 
 type Read<'a, T> = IResult<&'a [u8], T, Expected<'a>>;
 
@@ -238,7 +235,7 @@ fn attr_val(input: &[u8]) -> Read<'_, ()> {
 }
 
 /// At least one byte of a class, which together are UTF-8.
-fn utf8<'a>(class: impl Fn(u8) -> bool) -> impl Grammar<'a, &'a str> {
+pub(super) fn utf8<'a>(class: impl Fn(u8) -> bool) -> impl Grammar<'a, &'a str> {
     let mut bytes = take_while1(class);
     move |input: &'a [u8]| {
         let (rest, bytes) = bytes.parse_complete(input)?;
@@ -255,7 +252,7 @@ mod tests {
     use super::*;
 
     fn first_of_server(message: &[u8]) -> Result<(), SaslError> {
-        server_first(message, MAX_ITERATIONS)
+        server_first(message, super::super::DEFAULT_MAX_ITERATIONS)
     }
 
     #[test]

@@ -2,16 +2,19 @@ use std::sync::{Mutex, PoisonError};
 
 use mailwire_core::{SaslStep, Secret};
 use rsasl::{
-    mechanisms::{anonymous, external, plain, scram, xoauth2},
+    mechanisms::scram,
     prelude::{Mechanism as Registered, SessionError},
 };
 
 use super::{
     Authenticator, Claim, CustomServer, CustomStep, Identity, LoginContext, Mechanism, SaslContext,
     SaslError, Unavailable, bearer, cram_md5,
-    prepare::{canonical, check_trace, registry},
-    rsasl_server::{Scram, read},
-    scram as grammar, stored,
+    library::registry,
+    prepare::canonical,
+    rsasl_server::Scram,
+    scram as grammar,
+    simple::{check_trace, read_plain},
+    stored,
 };
 use crate::server::attempts::Attempt;
 
@@ -216,31 +219,34 @@ impl ServerExchange {
                 Ok(ServerStep::Challenge("Password:".into()))
             }
             Mechanism::Plain => {
-                let seen = read(registry!(plain::PLAIN), response)?;
-                let (user, password) = (seen.user.ok_or(Stop::Failed)?, seen.password.ok_or(Stop::Failed)?);
-                self.password(authenticator, &canonical(authenticator, &user), seen.acting_as, &password)
-                    .await
+                let plain = read_plain(response)?;
+                let user = canonical(authenticator, &plain.user);
+                self.password(authenticator, &user, plain.acting_as, &plain.password).await
             }
             Mechanism::XOAuth2 => {
-                let seen = read(registry!(xoauth2::XOAUTH2), response)?;
-                self.token(authenticator, seen.user, &seen.token.ok_or(Stop::Failed)?).await
+                let (user, token) = bearer::xoauth2_message(response)?;
+                self.token(authenticator, user, &token).await
             }
             Mechanism::OAuthBearer => {
                 let (user, token) = bearer::client_response(response)?;
                 self.token(authenticator, user, &token).await
             }
             Mechanism::External => {
-                let seen = read(registry!(external::EXTERNAL), response)?;
+                // RFC 4422 appendix A.1: nothing, or the identity that is asked for.
+                let acting_as = text(response)?;
+                if acting_as.contains('\0') {
+                    return Err(Stop::Failed);
+                }
+                let acting_as = Some(acting_as).filter(|name| !name.is_empty());
                 let certificates = self.context.external.as_deref().unwrap_or_default();
-                let acting_as = seen.acting_as.as_deref();
                 let user = authenticator.verify_external(certificates, acting_as, &self.login).await?;
-                self.identity(authenticator, user.ok_or(Stop::Failed)?, seen.acting_as)
+                let acting_as = acting_as.map(str::to_owned);
+                self.identity(authenticator, user.ok_or(Stop::Failed)?, acting_as)
                     .await
                     .map(ServerStep::Success)
             }
             Mechanism::Anonymous => {
-                let seen = read(registry!(anonymous::ANONYMOUS), response)?;
-                let trace = seen.trace.as_deref().unwrap_or_default();
+                let trace = text(response)?;
                 check_trace(trace).map_err(|_| Stop::Failed)?;
                 let user = authenticator.anonymous(trace, &self.login).await?;
                 self.identity(authenticator, user.ok_or(Stop::Failed)?, None).await.map(ServerStep::Success)

@@ -9,7 +9,9 @@ use rustls::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{TlsError, TlsStream, add_roots, certificates, default_provider, end_point, private_key};
+#[cfg(feature = "scram")]
+use super::end_point::server_end_point;
+use super::{TlsError, TlsStream, add_roots, certificates, default_provider, private_key};
 use crate::{Error, Stream, idn::domain_to_ascii};
 
 /// The TLS configuration of a client: whom it trusts and who it is. Cheap to clone; clones share session
@@ -98,8 +100,13 @@ impl ClientTls {
             .connect(name, plain)
             .await
             .map_err(TlsError::from_handshake)?;
-        let server = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let server_end_point = server.and_then(|certificate| end_point::server_end_point(certificate));
+        #[cfg(feature = "scram")]
+        let server_end_point = {
+            let server = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            server.and_then(|certificate| server_end_point(certificate))
+        };
+        #[cfg(not(feature = "scram"))]
+        let server_end_point = None;
         Ok(TlsStream { inner: tls.into(), server_end_point, verified: self.verifies }.into())
     }
 }

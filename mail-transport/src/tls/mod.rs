@@ -8,9 +8,9 @@ mod binding;
 mod certificate;
 #[cfg(feature = "client")]
 mod client;
-#[cfg(any(feature = "client", feature = "server"))]
+#[cfg(any(feature = "scram", feature = "server", feature = "doctor"))]
 pub(crate) mod der;
-#[cfg(any(feature = "client", feature = "server"))]
+#[cfg(all(feature = "scram", any(feature = "client", feature = "server")))]
 mod end_point;
 mod error;
 #[cfg(feature = "server")]
@@ -88,7 +88,8 @@ impl TlsStream {
         self.session().peer_certificates()
     }
 
-    /// Returns what SASL's `-PLUS` mechanisms bind to.
+    /// Returns what SASL's `-PLUS` mechanisms bind to. Without the feature `scram` there is no `tls-server-end-point`,
+    /// and so nothing with TLS 1.2.
     #[must_use]
     pub fn channel_bindings(&self) -> ChannelBindings {
         let exporter = (self.version() == Some(ProtocolVersion::TLSv1_3)).then(|| match &self.inner {
