@@ -1,7 +1,10 @@
 //! What an application of the SMTP server is told, over a stream in memory.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
 
 use mailwire_core::Channel;
 use mailwire_transport::{
@@ -10,8 +13,12 @@ use mailwire_transport::{
     smtp::{
         self, Outcome, Server,
         proto::{
-            Capability, Command, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode,
-            extensions::burl::{Burl, MessageUrl, UrlSources},
+            Capability, Command, DateTime, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode,
+            extensions::{
+                burl::{Burl, MessageUrl, UrlSources},
+                deliver_by::DeliverByParam,
+                future_release::{FutureRelease, Hold, HoldInterval},
+            },
         },
         server::{Body, BodyError, Client, Part, Service, Session, Transaction},
     },
@@ -83,6 +90,71 @@ fn fetching<S: Service>(server: Server<S>) -> Server<S> {
 
 fn url(host: &str) -> MessageUrl {
     MessageUrl::new(format!("imap://a@{host}/x/;uid=1;urlauth=submit+a:internal:0")).unwrap()
+}
+
+/// Holds messages for a day at most.
+#[derive(Clone, Default)]
+struct Holding(Recorder);
+
+impl Service for Holding {
+    type Session = Recorder;
+    type Authenticator = Recorder;
+
+    fn authenticator(&self) -> &Recorder {
+        &self.0
+    }
+
+    fn extensions(&self) -> Vec<Capability> {
+        vec![Capability::DeliverBy(DeliverByParam::default())]
+    }
+
+    fn extensions_for(&self, _: &Client) -> Vec<Capability> {
+        let day = HoldInterval::new(86_400).unwrap();
+        vec![Capability::FutureRelease(FutureRelease::starting(SystemTime::now(), day).unwrap())]
+    }
+
+    async fn connect(&self, _: &Client) -> Result<Recorder, Reply> {
+        Ok(self.0.clone())
+    }
+}
+
+/// RFC 4865: what is offered is of the time of the connection, and the session is told how long to hold a message.
+#[tokio::test]
+async fn a_message_that_is_to_be_held_comes_with_its_time() {
+    let holding = Holding::default();
+    let before = now();
+    let server = Server::new(holding.clone(), Host::try_from("mx.example").unwrap());
+    let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+    let in_hours = |hours: i64| DateTime::from_unix_seconds(now() + hours * 3600).unwrap();
+    let talk = async {
+        let message = "RCPT TO:<b@a.example>\r\nBDAT 4 LAST\r\nhi\r\n";
+        let mut said = format!("EHLO c\r\nMAIL FROM:<a@a.example> HOLDFOR=3600\r\n{message}");
+        // Not until after it has to be delivered.
+        for (hours, by) in [(2, "BY=7201;R"), (2, "BY=7000;R"), (1, "BY=-1;N"), (25, "BY=90001;N")] {
+            said += &format!("MAIL FROM:<a@a.example> HOLDUNTIL={} {by}\r\n", in_hours(hours));
+            said += "RSET\r\n";
+        }
+        theirs.write_all((said + "QUIT\r\n").as_bytes()).await.unwrap();
+        let mut answers = String::new();
+        theirs.read_to_string(&mut answers).await.unwrap();
+        answers
+    };
+    let (served, answers) = tokio::join!(server.serve_stream(Stream::other(ours), Channel::Clear), talk);
+    served.unwrap();
+    let last = answers.lines().find_map(|line| line.split_once("FUTURERELEASE 86400 ")).unwrap().1;
+    let last = DateTime::new(last).unwrap().unix_seconds();
+    assert!((before + 86_400..=now() + 86_400).contains(&last), "{answers}");
+    let refused: Vec<_> = answers.lines().filter(|line| line.starts_with("501")).collect();
+    let late = "501 5.5.4 It would be held until it is too late";
+    assert_eq!(refused, [late, late, "501 5.5.4 Messages are not held for so long"], "{answers}");
+    let told = holding.0.0.lock().unwrap();
+    let [(_, transaction, message)] = &told[..] else { unreachable!("{told:?}") };
+    let hour = Hold::For(HoldInterval::new(3600).unwrap());
+    assert_eq!((transaction.mail.parameters().hold.as_ref(), &**message), (Some(&hour), "hi\r\n"));
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
 }
 
 /// RFC 4468: the application fetches it.

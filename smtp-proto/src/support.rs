@@ -54,9 +54,9 @@ mailwire_core::support_table! {
     2 "REQUIRETLS" in "RFC 8689": Whole Whole
         "a message that goes over verified TLS only"
         ["smtp-proto/tests/parameters.rs::tls_that_is_required", "mail-store/tests/smtp_parameters.rs::tls_that_is_required"]
-    2 "FUTURERELEASE" in "RFC 4865": Whole Values
-        "messages that are held back; a server offers it if its application holds them, as a store has no queue in which they would wait"
-        ["smtp-proto/tests/parameters.rs::messages_that_are_held_back"]
+    2 "FUTURERELEASE" in "RFC 4865": Whole Whole
+        "messages that are held back; a server offers it if its service has a queue in which they wait, as that of maild"
+        ["smtp-proto/tests/parameters.rs::messages_that_are_held_back", "mail-transport/tests/smtp_server.rs::a_message_that_is_to_be_held_comes_with_its_time", "examples/src/queue/tests/held.rs::a_message_is_released_at_its_time_and_not_before", "examples/tests/programs/maild/held.rs::what_is_held_comes_at_its_time"]
     2 "VRFY", "EXPN", "HELP" in "RFC 5321": Whole Whole
         "asking about users, lists and commands"
         ["mail-store/tests/smtp.rs::commands_beside_sending"]

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use bytes::Bytes;
 use common::{Granting, client_config, drain, ready_client_with, server_config};
 use mailwire_core::{Channel, NotOffered, WrongState};
@@ -215,12 +217,60 @@ fn messages_that_are_held_back() {
         let answer = if is_held { "250 2.1.0 Ok\r\n" } else { too_long };
         assert_eq!(server(vec![capability.clone()], &line), answer, "{parameter}");
     }
+    // Not until after it has to be delivered (section 5.2).
+    let both = vec![capability, Capability::DeliverBy(DeliverByParam::default())];
+    let offer = "250-DELIVERBY\r\n250-FUTURERELEASE 1000 2026-11-28T10:00:00Z\r\n";
+    for (parameters, is_possible) in [
+        ("HOLDFOR=60 BY=61;R", true),
+        ("HOLDFOR=60 BY=60;N", true),
+        ("HOLDFOR=60 BY=59;R", false),
+        ("HOLDFOR=60 BY=0;N", false),
+        ("HOLDFOR=60 BY=-61;N", false),
+        ("HOLDUNTIL=2026-11-28T10:00:00Z BY=1;R", true),
+    ] {
+        let line = format!("{MAIL}{parameters}");
+        assert_eq!(client(offer, &line).is_ok(), is_possible, "{parameters}");
+        let refused = "501 5.5.4 It would be held until it is too late\r\n";
+        let answer = if is_possible { "250 2.1.0 Ok\r\n" } else { refused };
+        assert_eq!(server(both.clone(), &line), answer, "{parameters}");
+    }
     // A date in another zone is written in UTC.
     let other = Hold::Until(DateTime::new("2026-11-28T10:00:00+01:00").unwrap());
     let mut out = Vec::new();
     Command::from(mailwire_smtp::Mail::new(mailwire_smtp::ReversePath::Null).with_hold(other))
         .write(&mut out);
     assert_eq!(out, b"MAIL FROM:<> HOLDUNTIL=2026-11-28T09:00:00Z\r\n");
+}
+
+/// RFC 4865 section 4.2: never too early, and what is offered goes with the time.
+#[test]
+fn messages_are_released_when_they_may_be() {
+    let at = |seconds| UNIX_EPOCH + Duration::from_millis(seconds);
+    let now = at(1_000_000_000_900);
+    let until = |text: &str| Hold::Until(DateTime::new(text).unwrap());
+    let minute = Hold::For(HoldInterval::new(60).unwrap());
+    for (hold, release) in [
+        (minute.clone(), at(1_000_000_060_900)),
+        (until("2001-09-09T01:47:40Z"), at(1_000_000_060_000)),
+        (until("2001-09-09T01:47:40.5Z"), at(1_000_000_061_000)),
+        (until("2001-09-09T01:46:40Z"), now),
+        (until("1900-01-01T00:00:00Z"), now),
+        (until("9999-12-31T23:59:60Z"), at(253_402_300_800_000)),
+    ] {
+        assert_eq!(hold.release_time(now), release, "{hold:?}");
+    }
+    let left = |hold: &Hold, by| hold.time_to_deliver(by, now).map(|left| left.as_millis());
+    let by = |seconds| DeliverBy::or_notify(seconds).unwrap();
+    assert_eq!(
+        [59, 60, 61, -60].map(|seconds| left(&minute, by(seconds))),
+        [None, Some(0), Some(1000), None]
+    );
+    let date = until("2001-09-09T01:47:40Z");
+    assert_eq!([59, 60].map(|seconds| left(&date, by(seconds))), [None, Some(900)]);
+    let offered = FutureRelease::starting(now, HoldInterval::new(60).unwrap()).unwrap();
+    assert_eq!(offered.max_date_time(), &"2001-09-09T01:47:40Z");
+    assert!(offered.permits(&minute) && offered.permits(&date));
+    assert!(!offered.permits(&until("2001-09-09T01:47:41Z")));
 }
 
 /// RFC 2852.

@@ -1,7 +1,8 @@
 //! Conversations, replayed for both roles: whole, byte by byte, and cut in two at every place. See
 //! `mailwire_core::testing::Transcript` for the language.
 //!
-//! Options besides `channel` and `role`: `chunking`, `lmtp`, `require-auth`, `no-pipelining`, `pass-unknown`, `dsn`.
+//! Options besides `channel` and `role`: `chunking`, `lmtp`, `require-auth`, `no-pipelining`, `pass-unknown`, `dsn`,
+//! `future-release`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -15,8 +16,13 @@ use mailwire_core::{
     testing::{Actor, Due, Log, Side, Transcript},
 };
 use mailwire_smtp::{
-    Capability, Command, Connection as _, Dialect, Limits, Reply, ReplyCode, ReplyFramer, SaslStep, Ticket,
-    client, server,
+    Capability, Command, Connection as _, DateTime, Dialect, Limits, Reply, ReplyCode, ReplyFramer, SaslStep,
+    Ticket, client,
+    extensions::{
+        deliver_by::DeliverByParam,
+        future_release::{FutureRelease, HoldInterval},
+    },
+    server,
 };
 
 mailwire_core::replay_transcripts!(Caller, Application);
@@ -104,10 +110,17 @@ impl Actor for Application {
         config.lmtp = transcript.has("lmtp");
         config.require_auth = transcript.has("require-auth");
         config.pass_unknown_commands = transcript.has("pass-unknown");
+        let mut offered: Vec<_> = config.capabilities().iter().collect();
         if transcript.has("dsn") {
-            let offered: Vec<_> = config.capabilities().iter().chain([Capability::Dsn]).collect();
-            config.set_capabilities(offered).unwrap();
+            offered.push(Capability::Dsn);
         }
+        if transcript.has("future-release") {
+            let day = HoldInterval::new(86_400).unwrap();
+            let end = DateTime::new("2026-11-30T12:00:00Z").unwrap();
+            offered.push(Capability::FutureRelease(FutureRelease::new(day, end).unwrap()));
+            offered.push(Capability::DeliverBy(DeliverByParam::default()));
+        }
+        config.set_capabilities(offered).unwrap();
         let recipients = config.lmtp.then(Vec::new);
         Self { machine: server::Connection::new(config), questions: VecDeque::new(), recipients }
     }

@@ -10,7 +10,7 @@ use mailwire_transport::smtp::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{Limits, QueueError, retry::Progress, run::Parcel, time};
+use super::{Limits, QueueError, millis, retry::Progress, run::Parcel, time};
 
 /// A message that waits, with the recipients who do not have it yet.
 #[non_exhaustive]
@@ -24,6 +24,8 @@ pub struct Entry {
     pub arrived: SystemTime,
     /// Its bytes.
     pub size: u64,
+    /// Until when it is held back, as its sender asked; that may be over.
+    pub held: Option<SystemTime>,
     /// Who is to get it.
     pub recipients: Vec<Waiting>,
 }
@@ -63,6 +65,26 @@ pub(super) fn check_room(sql: &Connection, limits: Limits, size: u64) -> Result<
     if fits { Ok(()) } else { Err(QueueError::Full) }
 }
 
+/// Whether one more message of this sender may be held back. What is released does not count.
+pub(super) fn check_hold(
+    sql: &Connection,
+    limits: Limits,
+    sender: &ReversePath,
+    size: u64,
+    now: i64,
+) -> Result<(), QueueError> {
+    let text = "SELECT count(*), coalesce(sum(size), 0) FROM hold WHERE sender=?1 AND until>?2";
+    let read = |line: &Row<'_>| Ok((nat(line.get(0)?), nat(line.get(1)?)));
+    let (messages, bytes) = sql.prepare_cached(text)?.query_row(params![address(sender), now], read)?;
+    let fits = messages < limits.held_messages && bytes.saturating_add(size) <= limits.held_bytes;
+    if fits { Ok(()) } else { Err(QueueError::Held) }
+}
+
+/// The sender as it stands in the file.
+fn address(sender: &ReversePath) -> &str {
+    sender.mailbox().map_or("", Mailbox::as_str)
+}
+
 /// A message without recipients is for nobody, and is not kept.
 pub(super) fn insert(
     sql: &Connection,
@@ -72,10 +94,15 @@ pub(super) fn insert(
 ) -> Result<u64, QueueError> {
     let text = "INSERT INTO message(sender, arrived, size, body, mail) VALUES(?1, ?2, ?3, ?4, ?5)";
     let mail = envelope.mail();
-    let sender = mail.from.mailbox().map_or("", Mailbox::as_str);
+    let (sender, size) = (address(&mail.from), int(message.len() as u64));
     let said = line(Command::Mail(mail.clone()), Command::Mail(Mail::new(mail.from.clone())));
-    sql.prepare_cached(text)?.execute(params![sender, now, int(message.len() as u64), message, said])?;
+    sql.prepare_cached(text)?.execute(params![sender, now, size, message, said])?;
     let number = sql.last_insert_rowid();
+    let until = mail.parameters().hold.as_ref().map(|hold| millis(hold.release_time(time(now))));
+    if let Some(until) = until {
+        let text = "INSERT INTO hold(message, sender, size, until) VALUES(?1, ?2, ?3, ?4)";
+        sql.prepare_cached(text)?.execute(params![number, sender, size, until])?;
+    }
     let mut insert =
         sql.prepare_cached("INSERT INTO recipient(message, address, next, rcpt) VALUES(?1, ?2, ?3, ?4)")?;
     for rcpt in envelope.recipients() {
@@ -83,7 +110,7 @@ pub(super) fn insert(
             return Err(QueueError::Address(rcpt.to.to_string()));
         };
         let said = line(Command::Rcpt(rcpt.clone()), Command::Rcpt(Rcpt::new(rcpt.to.clone())));
-        insert.execute(params![number, address.as_str(), now, said])?;
+        insert.execute(params![number, address.as_str(), until.unwrap_or(now), said])?;
     }
     if envelope.recipients().is_empty() {
         sql.execute("DELETE FROM message WHERE id=?1", [number])?;
@@ -111,9 +138,10 @@ fn command(line: String) -> Result<Command, QueueError> {
 }
 
 pub(super) fn list(sql: &Connection, most: u64) -> Result<Vec<Entry>, QueueError> {
-    let text = "SELECT m.id, m.sender, m.arrived, m.size, r.address, r.next, r.claimed, r.attempts, r.why
+    let text =
+        "SELECT m.id, m.sender, m.arrived, m.size, r.address, r.next, r.claimed, r.attempts, r.why, h.until
         FROM (SELECT id, sender, arrived, size FROM message ORDER BY id LIMIT ?1) m
-        JOIN recipient r ON r.message=m.id ORDER BY m.id, r.id";
+        JOIN recipient r ON r.message=m.id LEFT JOIN hold h ON h.message=m.id ORDER BY m.id, r.id";
     let mut statement = sql.prepare_cached(text)?;
     let mut lines = statement.query([int(most)])?;
     let mut entries: Vec<Entry> = Vec::new();
@@ -132,6 +160,7 @@ pub(super) fn list(sql: &Connection, most: u64) -> Result<Vec<Entry>, QueueError
                 from: Some(line.get(1)?).filter(|from: &String| !from.is_empty()),
                 arrived: time(line.get(2)?),
                 size: nat(line.get(3)?),
+                held: line.get::<_, Option<i64>>(9)?.map(time),
                 recipients: vec![waiting],
             }),
         }
@@ -140,7 +169,9 @@ pub(super) fn list(sql: &Connection, most: u64) -> Result<Vec<Entry>, QueueError
 }
 
 pub(super) fn flush(sql: &Connection, message: Option<u64>, now: i64) -> Result<usize, QueueError> {
-    let text = "UPDATE recipient SET next=?2 WHERE claimed=0 AND next>?2 AND (?1 IS NULL OR message=?1)";
+    // RFC 4865 section 4.2 lets nobody release a message before its time.
+    let text = "UPDATE recipient SET next=?2 WHERE claimed=0 AND next>?2 AND (?1 IS NULL OR message=?1)
+        AND NOT EXISTS(SELECT 1 FROM hold h WHERE h.message=recipient.message AND h.until>?2)";
     Ok(sql.execute(text, params![message.map(int), now])?)
 }
 
@@ -166,6 +197,8 @@ pub(super) fn next_due(sql: &Connection) -> Result<Option<i64>, QueueError> {
 #[derive(Debug)]
 pub(super) struct Claim {
     pub(super) parcel: Parcel,
+    /// When the message came.
+    pub(super) arrived: SystemTime,
     /// Of each recipient of the parcel.
     pub(super) recipients: Vec<Claimed>,
 }
@@ -184,11 +217,14 @@ pub(super) fn claim(
     most_bytes: u64,
     most_recipients: usize,
 ) -> Result<Option<Claim>, QueueError> {
-    let text = "SELECT m.id, m.arrived, m.size FROM recipient r JOIN message m ON m.id=r.message
-        WHERE r.claimed=0 AND r.next<=?1 ORDER BY r.next LIMIT 1";
-    let read = |line: &Row<'_>| Ok((line.get::<_, i64>(0)?, time(line.get(1)?), nat(line.get(2)?)));
+    let text = "SELECT m.id, m.arrived, h.until, m.size FROM recipient r JOIN message m ON m.id=r.message
+        LEFT JOIN hold h ON h.message=m.id WHERE r.claimed=0 AND r.next<=?1 ORDER BY r.next LIMIT 1";
+    let read = |line: &Row<'_>| {
+        let until = line.get::<_, Option<i64>>(2)?.map(time);
+        Ok((line.get::<_, i64>(0)?, time(line.get(1)?), until, nat(line.get(3)?)))
+    };
     let due = sql.prepare_cached(text)?.query_row([now], read).optional()?;
-    let Some((number, arrived, _)) = due.filter(|(.., size)| *size <= most_bytes) else {
+    let Some((number, arrived, until, _)) = due.filter(|(.., size)| *size <= most_bytes) else {
         return Ok(None);
     };
     let text = "UPDATE recipient SET claimed=1, attempts=attempts+1 WHERE id IN (SELECT id FROM recipient
@@ -198,7 +234,8 @@ pub(super) fn claim(
     let mut lines = statement.query(params![number, now, int(most_recipients as u64)])?;
     let (mut recipients, mut to) = (Vec::new(), Vec::new());
     while let Some(line) = lines.next()? {
-        let progress = Progress { arrived, attempts: line.get(2)?, warned: line.get(3)? };
+        let since = until.unwrap_or(arrived);
+        let progress = Progress { since, attempts: line.get(2)?, warned: line.get(3)? };
         recipients.push(Claimed { id: line.get(0)?, progress });
         to.push(match line.get::<_, Option<String>>(4)?.map(command).transpose()? {
             Some(Command::Rcpt(rcpt)) => rcpt,
@@ -210,14 +247,19 @@ pub(super) fn claim(
         Ok((line.get::<_, Vec<u8>>(0)?, line.get::<_, String>(1)?, line.get::<_, Option<String>>(2)?))
     };
     let (message, sender, said) = sql.prepare_cached(body)?.query_row([number], read)?;
-    let mail = match said.map(command).transpose()? {
+    let mut mail = match said.map(command).transpose()? {
         Some(Command::Mail(mail)) => mail,
         _ if sender.is_empty() => Mail::new(ReversePath::Null),
         _ => Mail::new(mailbox(sender)?),
     };
+    let hold = mail.parameters().hold.clone();
+    if hold.is_some() {
+        // That is done, and nobody else is asked for it.
+        mail.parameters_mut().hold = None;
+    }
     let envelope = Envelope::from_commands(mail, to);
-    let parcel = Parcel { number: nat(number), envelope, message: Bytes::from(message) };
-    Ok(Some(Claim { parcel, recipients }))
+    let parcel = Parcel { number: nat(number), envelope, hold, message: Bytes::from(message) };
+    Ok(Some(Claim { parcel, arrived, recipients }))
 }
 
 /// Addresses were checked before they came into the file.

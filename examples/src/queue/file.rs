@@ -42,8 +42,18 @@ ALTER TABLE recipient ADD COLUMN rcpt TEXT;
 PRAGMA user_version=2;
 ";
 
-/// The version that is written.
-const VERSION: i64 = 2;
+/// What the third version added: until when messages are held back, which is known when they come, and whose they are.
+const HOLDS: &str = "
+CREATE TABLE hold(message INTEGER PRIMARY KEY, sender TEXT NOT NULL, size INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;
+CREATE INDEX hold_sender ON hold(sender, until, size);
+CREATE TRIGGER message_is_held_no_more AFTER DELETE ON message BEGIN
+    DELETE FROM hold WHERE message=old.id;
+END;
+PRAGMA user_version=3;
+";
+
+/// What each version added.
+const VERSIONS: [&str; 3] = [SCHEMA, WISHES, HOLDS];
 
 /// Tells this file from those of other programs: `mwQu`.
 const APPLICATION: i64 = 0x6d77_5175;
@@ -75,7 +85,7 @@ impl File {
         let named = |error: rusqlite::Error| QueueError::File(format!("{}: {error}", path.display()));
         let number = |name: &str| sql.query_row(&format!("PRAGMA {name}"), [], |line| line.get::<_, i64>(0));
         match (number("application_id").map_err(named)?, number("user_version").map_err(named)?) {
-            (APPLICATION, 1..=VERSION) => {}
+            (APPLICATION, version) if (1..=VERSIONS.len() as i64).contains(&version) => {}
             (0, 0) => {
                 let text = "SELECT count(*) FROM sqlite_schema";
                 let tables: i64 = sql.query_row(text, [], |line| line.get(0)).map_err(named)?;
@@ -97,11 +107,10 @@ impl File {
         sql.pragma_update(None, "journal_size_limit", 64 << 20).map_err(named)?;
         // Another process may make them, too.
         sql.execute_batch("BEGIN IMMEDIATE").map_err(named)?;
-        let made = match sql.query_row("PRAGMA user_version", [], |line| line.get::<_, i64>(0)) {
-            Ok(0) => sql.execute_batch(SCHEMA).and_then(|()| sql.execute_batch(WISHES)),
-            Ok(1) => sql.execute_batch(WISHES),
-            other => other.map(drop),
-        };
+        let version =
+            sql.query_row("PRAGMA user_version", [], |line| line.get::<_, i64>(0)).map_err(named)?;
+        let missing = VERSIONS.iter().skip(usize::try_from(version).unwrap_or_default());
+        let made = missing.copied().try_for_each(|added| sql.execute_batch(added));
         made.and_then(|()| sql.execute_batch("COMMIT")).map_err(named)?;
         Ok(Self { path: path.to_owned(), sql: Mutex::new(sql), waiting: Mutex::default() })
     }

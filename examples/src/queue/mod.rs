@@ -6,6 +6,9 @@
 //! grow ([`Retry`]); what is refused for good, or not delivered in time, goes back to the sender as a report (RFC 3464), and so
 //! does what the sender wants to hear of by the envelope (DSN, RFC 3461). Nobody is told about a message from the null address.
 //!
+//! A message that its sender wants to have held back (FUTURERELEASE, RFC 4865) is due when it may be released, and no flush
+//! changes that.
+//!
 //! # What survives
 //!
 //! The process can die at any time. A recipient leaves the file in the same transaction in which the report about it enters.
@@ -38,7 +41,10 @@ use mailwire_core::setters;
 use mailwire_store::{OutgoingReport, ReportQueue};
 use mailwire_transport::{
     deliver,
-    smtp::{Envelope, proto::Host},
+    smtp::{
+        Envelope,
+        proto::{Host, ReversePath},
+    },
 };
 use tokio::sync::Notify;
 
@@ -67,17 +73,23 @@ pub struct Limits {
     pub messages: u64,
     /// Bytes of all messages: 4 GiB.
     pub bytes: u64,
+    /// Messages of one sender that are held back at one time: 1,000.
+    pub held_messages: u64,
+    /// Bytes of messages of one sender that are held back at one time: 256 MiB.
+    pub held_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { messages: 100_000, bytes: 4 << 30 }
+        Self { messages: 100_000, bytes: 4 << 30, held_messages: 1000, held_bytes: 256 << 20 }
     }
 }
 
 setters!(const Limits {
     with_messages(messages: u64),
     with_bytes(bytes: u64),
+    with_held_messages(held_messages: u64),
+    with_held_bytes(held_bytes: u64),
 });
 
 /// Why a queue has not done something.
@@ -86,6 +98,9 @@ pub enum QueueError {
     /// It holds as much as it may.
     #[error("the queue is full")]
     Full,
+    /// It holds back as many messages of this sender, or as much of them, as it may.
+    #[error("as much of this sender is held back as may be")]
+    Held,
     /// Another process runs this queue.
     #[error("another process runs this queue")]
     Busy,
@@ -213,20 +228,35 @@ impl Queue {
     }
 
     /// Takes a message, with all that its envelope says of reports and TLS. It survives the process, and what the disk survives, when
-    /// this returns.
+    /// this returns. One that is to be held back (RFC 4865) is delivered no earlier than its envelope says; the time in which it
+    /// has to be delivered begins then.
     ///
     /// # Errors
     ///
-    /// The queue is full, or cannot be written; a recipient is not a whole address.
+    /// The queue is full, or of this sender as much is held back as may be; it cannot be written; a recipient is not a whole
+    /// address.
     pub async fn add(&self, envelope: Envelope, message: Bytes) -> Result<u64, QueueError> {
         let (limits, now) = (self.limits, millis(self.clock.now()));
         let added = self.file.change(move |sql| {
             entries::check_room(sql, limits, message.len() as u64)?;
+            if envelope.mail().parameters().hold.is_some() {
+                entries::check_hold(sql, limits, &envelope.mail().from, message.len() as u64, now)?;
+            }
             entries::insert(sql, &envelope, &message, now)
         });
         let number = added.await?;
         self.news.notify_one();
         Ok(number)
+    }
+
+    /// Whether a message of this sender, of so many bytes, may be held back now.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::Held`]; the file cannot be read.
+    pub async fn check_hold(&self, sender: ReversePath, size: u64) -> Result<(), QueueError> {
+        let (limits, now) = (self.limits, millis(self.clock.now()));
+        self.file.change(move |sql| entries::check_hold(sql, limits, &sender, size, now)).await
     }
 
     /// Returns what is waiting, in the order in which it came: at most so many messages.
@@ -238,7 +268,8 @@ impl Queue {
         self.file.change(move |sql| entries::list(sql, most)).await
     }
 
-    /// Has all that is waiting tried now, or what is waiting of one message. Returns how many recipients that are.
+    /// Has all that is waiting tried now, or what is waiting of one message. Returns how many recipients that are. What is held back
+    /// stays so.
     ///
     /// A runner in another process sees it when it [looks](Options::look) next.
     ///

@@ -87,6 +87,9 @@ pub(super) fn write(
         report = report.with_recipient(recipient);
     }
     report.arrival_date = Some(times.arrived.into());
+    if let Some(hold) = &parcel.hold {
+        report = report.with_hold(hold);
+    }
     let id = parcel.envelope.mail().parameters().envelope_id.as_ref();
     report.envelope_id = id.and_then(|id| FieldText::new(id.to_string()).ok());
     let report = report.with_text(text).with_original(returned(parcel, kind));

@@ -71,7 +71,8 @@ pub(super) enum Success {
 /// A recipient, as far as it has come.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Progress {
-    pub(super) arrived: SystemTime,
+    /// When the message came, or, if it was held back, was released.
+    pub(super) since: SystemTime,
     /// With the one that has just been made.
     pub(super) attempts: u32,
     pub(super) warned: bool,
@@ -86,13 +87,13 @@ impl Retry {
             Fate::Failed(why) => return Next::Bounce(why),
             Fate::Deferred(why) | Fate::InDoubt(why) => why,
         };
-        let end = progress.arrived + self.give_up;
+        let end = progress.since + self.give_up;
         if now >= end {
             // Delivery time expired. The reply and the host tell of the last attempt.
             let text = format!("it was tried for too long; at last: {}", why.text);
             return Next::Bounce(Why { code: "4.4.7".into(), text, ..why });
         }
-        let late = self.warn.is_some_and(|warn| now >= progress.arrived + warn);
+        let late = self.warn.is_some_and(|warn| now >= progress.since + warn);
         // The last attempt is at the end.
         let at = (now + self.pause(progress.attempts, why.is_greylisting)).min(end);
         Next::Again { at, warn: late && !progress.warned, why }
@@ -118,7 +119,7 @@ mod tests {
     }
 
     fn after(attempts: u32, fate: Fate, now: u64) -> Next {
-        Retry::default().next(fate, Progress { arrived: at(0), attempts, warned: false }, at(now))
+        Retry::default().next(fate, Progress { since: at(0), attempts, warned: false }, at(now))
     }
 
     fn busy() -> Why {
@@ -163,7 +164,7 @@ mod tests {
     fn a_sender_is_warned_once() {
         let hours = 4 * 3600;
         assert!(matches!(after(7, Fate::Deferred(busy()), hours), Next::Again { warn: true, .. }));
-        let warned = Progress { arrived: at(0), attempts: 8, warned: true };
+        let warned = Progress { since: at(0), attempts: 8, warned: true };
         let again = Retry::default().next(Fate::Deferred(busy()), warned, at(hours * 2));
         assert!(matches!(again, Next::Again { warn: false, .. }));
         let never = Retry::default().with_warn(None);

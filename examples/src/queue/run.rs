@@ -10,7 +10,10 @@ use bytes::Bytes;
 use mailwire_core::setters;
 use mailwire_transport::smtp::{
     Envelope,
-    proto::{ForwardPath, Host, Mail, Mailbox, Rcpt, ReversePath, extensions::dsn::Notify},
+    proto::{
+        ForwardPath, Host, Mail, Mailbox, Rcpt, ReversePath,
+        extensions::{dsn::Notify, future_release::Hold},
+    },
 };
 use rusqlite::Connection;
 use tokio::task::JoinSet;
@@ -41,6 +44,8 @@ pub struct Parcel {
     pub number: u64,
     /// Who is told if it fails, and who is to get it now, with what was said of reports and TLS.
     pub envelope: Envelope,
+    /// How long it was held back, as its sender asked: reports tell it.
+    pub hold: Option<Hold>,
     /// The message.
     pub message: Bytes,
 }
@@ -219,7 +224,7 @@ type Written = (Claimed, Next);
 
 impl Task {
     async fn deliver(self, carrier: &impl Carrier, claim: Claim) {
-        let Claim { parcel, recipients } = claim;
+        let Claim { parcel, arrived, recipients } = claim;
         let mut fates = carrier.carry(parcel.clone()).await.into_iter();
         let now = self.queue.clock.now();
         let unsaid = || Fate::Deferred(Why::new("4.3.0", "nothing is known of it"));
@@ -239,7 +244,7 @@ impl Task {
                 Next::Again { why, .. } => tracing::info!(number, code = why.code, "later"),
             }
         }
-        let reports = self.reports(&parcel, &results, now);
+        let reports = self.reports(&parcel, arrived, &results, now);
         let envelope = for_reports(parcel.envelope.mail());
         // Until it is written down, the recipients stay claimed: nobody gets the message a second time meanwhile.
         loop {
@@ -265,12 +270,18 @@ impl Task {
     }
 
     /// What the sender is told: of what is given up, of what takes long, and of what has arrived, each as far as that is wanted.
-    fn reports(&self, parcel: &Parcel, results: &[Written], now: SystemTime) -> Vec<Bytes> {
+    fn reports(
+        &self,
+        parcel: &Parcel,
+        arrived: SystemTime,
+        results: &[Written],
+        now: SystemTime,
+    ) -> Vec<Bytes> {
         let mut told: [(Kind, Vec<Told<'_>>); 4] =
             [Kind::Failed, Kind::Late, Kind::Delivered, Kind::Relayed].map(|kind| (kind, Vec::new()));
-        let mut arrived = now;
+        let mut since = now;
         for ((claimed, next), rcpt) in results.iter().zip(parcel.envelope.recipients()) {
-            arrived = claimed.progress.arrived;
+            since = claimed.progress.since;
             let (kind, why) = match next {
                 Next::Bounce(why) => (Kind::Failed, Some(why)),
                 Next::Again { why, warn: true, .. } => (Kind::Late, Some(why)),
@@ -284,7 +295,7 @@ impl Task {
                     .for_each(|(_, of_it)| of_it.push(Told { rcpt, why }));
             }
         }
-        let until = arrived + self.options.retry.give_up;
+        let until = since + self.options.retry.give_up;
         let write = |(kind, told): &(Kind, Vec<Told<'_>>)| {
             report::write(&self.name, parcel, *kind, told, report::Times { arrived, now, until })
         };

@@ -1,6 +1,8 @@
 //! A queue in virtual time: five days pass in a moment.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod held;
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,

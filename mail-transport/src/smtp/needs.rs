@@ -1,6 +1,6 @@
 //! What a message needs of a server, and what happens where the server does not offer it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::SystemTime};
 
 use mailwire_core::{Invalid, Misuse, NotOffered, dot::BareNewline};
 use mailwire_smtp::{BodyType, Capability, Mail, Mailbox, Rcpt, ReversePath, extensions::dsn::Notify};
@@ -134,6 +134,12 @@ impl Client {
             // RFC 8689 section 2.
             let needs = NotOffered::Extension("REQUIRETLS over TLS that is verified");
             return Err(Misuse::NotOffered(needs).into());
+        }
+        if let (Some(hold), Some(by)) = (&mail.parameters().hold, mail.parameters().deliver_by) {
+            // RFC 4865 section 5.2.1.
+            if hold.time_to_deliver(by, SystemTime::now()).is_none_or(|left| left.is_zero()) {
+                return Err(Misuse::NotOffered(NotOffered::Value("HOLDFOR or HOLDUNTIL beyond BY")).into());
+            }
         }
         let recipients = recipients.map(|rcpt| self.adapted(rcpt, mail.smtp_utf8));
         Ok(self.session.machine_ref().check_transaction(mail, recipients)?)

@@ -174,6 +174,11 @@ impl Session {
             (Some(hold), Some(most)) if !most.permits(hold) => return value("HOLDFOR or HOLDUNTIL"),
             _ => {}
         }
+        // RFC 4865 section 5.2.1. Who has a clock sees to dates.
+        match (&parameters.hold, parameters.deliver_by) {
+            (Some(hold), Some(by)) if hold.outlasts(by) => return value("HOLDFOR beyond BY"),
+            _ => {}
+        }
         match (parameters.deliver_by, offered.deliver_by()) {
             (Some(by), Some(least)) if !least.permits(by) => return value("BY"),
             _ => {}

@@ -9,7 +9,7 @@ use mailwire_core::{
 };
 use nom::Parser;
 
-use super::{Offered, Value, number9, put_offered};
+use super::{Offered, Value, deliver_by::DeliverBy, number9, put_offered};
 use crate::types::DateTime;
 
 /// How long a message is held, in seconds: 1 to 999,999,999 ([RFC 4865 section
@@ -38,12 +38,27 @@ impl HoldInterval {
 /// # Examples
 ///
 /// ```
-/// use mailwire_smtp::{Command, DateTime, Mail, ReversePath, extensions::future_release::Hold};
+/// use mailwire_smtp::{Command, DateTime, Mail, Mailbox, extensions::future_release::Hold};
 ///
 /// let tomorrow = DateTime::new("2026-11-29T08:00:00Z")?;
 /// let mut out = Vec::new();
-/// Command::Mail(Mail::new(ReversePath::Null).with_hold(Hold::Until(tomorrow))).write(&mut out);
-/// assert_eq!(out, b"MAIL FROM:<> HOLDUNTIL=2026-11-29T08:00:00Z\r\n");
+/// let mail = Mail::new(Mailbox::try_from("anna@example.org")?).with_hold(Hold::Until(tomorrow));
+/// Command::Mail(mail).write(&mut out);
+/// assert_eq!(out, b"MAIL FROM:<anna@example.org> HOLDUNTIL=2026-11-29T08:00:00Z\r\n");
+/// # Ok::<(), mailwire_smtp::Invalid>(())
+/// ```
+///
+/// A server that took the message finds out until when it has to keep it:
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use mailwire_smtp::{DateTime, extensions::future_release::{Hold, HoldInterval}};
+///
+/// let now = SystemTime::now();
+/// let hour = Hold::For(HoldInterval::new(3600).unwrap());
+/// assert_eq!(hour.release_time(now), now + Duration::from_secs(3600));
+/// // What is past is released at once.
+/// assert_eq!(Hold::Until(DateTime::new("2001-01-01T00:00:00Z")?).release_time(now), now);
 /// # Ok::<(), mailwire_smtp::Invalid>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -53,6 +68,43 @@ pub enum Hold {
     For(HoldInterval),
     /// HOLDUNTIL: until then. It is written in UTC.
     Until(DateTime),
+}
+
+impl Hold {
+    /// When a message is released that came at `now`: no earlier than it asks for, whose seconds may have a fraction; `now` if
+    /// that is past ([RFC 4865 section 4.2](https://www.rfc-editor.org/rfc/rfc4865#section-4.2)).
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn release_time(&self, now: std::time::SystemTime) -> std::time::SystemTime {
+        use std::time::{Duration, SystemTime};
+
+        let (start, seconds) = match self {
+            Self::For(interval) => (now, u64::from(interval.get())),
+            Self::Until(until) => {
+                let seconds = u64::try_from(until.unix_seconds()).unwrap_or(0);
+                (SystemTime::UNIX_EPOCH, seconds + u64::from(until.has_fraction()))
+            }
+        };
+        // A clock that stands at the end of all time does not hold anything.
+        start.checked_add(Duration::from_secs(seconds)).unwrap_or(now).max(now)
+    }
+
+    /// What is left for the delivery of a message that comes `now`, once it is released. `None` if it would be released after the
+    /// time by which it has to be delivered: a server refuses it, by 501 and 5.5.4; a client sends it only with some time left
+    /// ([RFC 4865 section 5.2](https://www.rfc-editor.org/rfc/rfc4865#section-5.2)).
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn time_to_deliver(&self, by: DeliverBy, now: std::time::SystemTime) -> Option<core::time::Duration> {
+        let held = self.release_time(now).duration_since(now).unwrap_or_default();
+        let by = u64::try_from(by.seconds()).ok().map(core::time::Duration::from_secs);
+        // A time that is over is below zero.
+        by?.checked_sub(held)
+    }
+
+    /// Whether the message is held for longer than until it has to be delivered, as far as that can be told without a clock.
+    pub(crate) fn outlasts(&self, by: DeliverBy) -> bool {
+        matches!(self, Self::For(interval) if i64::from(interval.get()) > i64::from(by.seconds()))
+    }
 }
 
 impl Value for Hold {
@@ -116,6 +168,22 @@ impl FutureRelease {
             return Err(Invalid::new("last date of release", 0, "not in UTC"));
         }
         Ok(Self { max_interval, max_date_time })
+    }
+
+    /// That messages are held for so long at most, be it told as an interval or as a date, which is counted from `now`: it has
+    /// to be made anew for each client, as the date would come nearer.
+    ///
+    /// # Errors
+    ///
+    /// The date would be beyond the year 9999.
+    #[cfg(feature = "std")]
+    pub fn starting(now: std::time::SystemTime, max_interval: HoldInterval) -> Result<Self, Invalid> {
+        let since = now.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let end =
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX).saturating_add(max_interval.get().into());
+        let max_date_time = DateTime::from_unix_seconds(end);
+        let too_far = Invalid::new("last date of release", 0, "a year beyond 9999");
+        Ok(Self { max_interval, max_date_time: max_date_time.ok_or(too_far)? })
     }
 
     /// The longest interval.

@@ -250,6 +250,13 @@ impl Machine {
             }
             _ => {}
         }
+        // RFC 4865 section 5.2.2. Who has a clock sees to dates.
+        match (&parameters.hold, parameters.deliver_by) {
+            (Some(hold), Some(by)) if hold.outlasts(by) => {
+                return bad(ReplyCode::BAD_ARGUMENTS, 5, 4, "It would be held until it is too late");
+            }
+            _ => {}
+        }
         // RFC 2852 section 3.
         match (parameters.deliver_by, offered.deliver_by()) {
             (Some(by), Some(least)) if !least.permits(by) => {

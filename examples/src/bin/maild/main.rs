@@ -61,7 +61,10 @@ async fn queue(config: &Config, command: &QueueCommand) -> Result<()> {
         QueueCommand::List => {
             for entry in queue.list(TOLD).await? {
                 let from = entry.from.as_deref().unwrap_or("<>");
-                say(format_args!("{} {} {} {from}", entry.number, entry.size, date(entry.arrived)))?;
+                let held =
+                    entry.held.map_or_else(String::new, |until| format!(" held until {}", date(until)));
+                let (number, size, arrived) = (entry.number, entry.size, date(entry.arrived));
+                say(format_args!("{number} {size} {arrived} {from}{held}"))?;
                 for waiting in entry.recipients {
                     let next = waiting.next.map_or_else(|| "now".to_owned(), date);
                     let why = waiting.why.unwrap_or_default();

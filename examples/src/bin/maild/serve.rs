@@ -53,6 +53,7 @@ impl WithStore for Serving<'_> {
             room: room.clone(),
             signers: config.signers.clone(),
             leaves,
+            longest_hold: config.queue.longest_hold,
         };
         let incoming = incoming(config, &store, &queue, room)?;
 

@@ -1,13 +1,17 @@
 //! What users send: into the queue, whomever it is for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_examples::queue::{Queue, QueueError};
 use mailwire_store::{AccountId, Error, Room, Store};
 use mailwire_transport::smtp::{
     Envelope,
-    proto::{Capability, ForwardPath, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode, trace::Timestamp},
+    proto::{
+        Capability, EnhancedStatus, ForwardPath, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode,
+        extensions::future_release::{FutureRelease, HoldInterval},
+        trace::Timestamp,
+    },
     server::{Body, BodyError, Client, Service, Session, Transaction},
 };
 
@@ -48,6 +52,8 @@ pub(crate) struct Submission<S> {
     pub(crate) signers: Signers,
     /// Whether there is a way to others.
     pub(crate) leaves: bool,
+    /// The longest for which messages are held back; `None`: they are not.
+    pub(crate) longest_hold: Option<HoldInterval>,
 }
 
 impl<S: Users> Service for Submission<S> {
@@ -61,6 +67,11 @@ impl<S: Users> Service for Submission<S> {
     /// What the queue keeps, and those who take its messages are told.
     fn extensions(&self) -> Vec<Capability> {
         vec![Capability::Dsn, Capability::RequireTls]
+    }
+
+    fn extensions_for(&self, _: &Client) -> Vec<Capability> {
+        let offered = self.longest_hold.map(|longest| FutureRelease::starting(SystemTime::now(), longest));
+        offered.and_then(Result::ok).map(Capability::FutureRelease).into_iter().collect()
     }
 
     async fn connect(&self, _: &Client) -> Result<Sending<S>, Reply> {
@@ -109,16 +120,39 @@ fn not_now(error: &dyn std::fmt::Display) -> Reply {
     Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 Not available now")
 }
 
+/// Why a message does not get into the queue. RFC 4865 section 6 names 5.7.16 for what a user may have held back, which stands for
+/// something else by now.
+fn not_queued(error: &QueueError) -> Reply {
+    match error {
+        QueueError::Full => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "4.3.1 The queue is full"),
+        QueueError::Held => EnhancedStatus::MailboxFull.reject("You have as much held back as may be"),
+        error => not_now(error),
+    }
+}
+
 impl<S: Users> Session for Sending<S> {
     async fn mail(&mut self, client: &Client, mail: &Mail) -> Reply {
         self.recipients.clear();
-        // The null address is of reports that a user's program sends.
-        let Some(from) = mail.from.mailbox() else { return Reply::new(ReplyCode::OK, "2.1.0 Ok") };
-        match self.is_own(client, from).await {
-            Ok(true) => Reply::new(ReplyCode::OK, "2.1.0 Ok"),
-            Ok(false) => Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.7.1 The address is not yours"),
-            Err(error) => not_now(&error),
+        let holds = mail.parameters().hold.is_some();
+        // The null address is of reports that a user's program sends, which are not held (RFC 4865 section 5).
+        match mail.from.mailbox() {
+            None if holds => return EnhancedStatus::InvalidArguments.reject("Reports are not held back"),
+            None => return Reply::new(ReplyCode::OK, "2.1.0 Ok"),
+            Some(from) => match self.is_own(client, from).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.7.1 The address is not yours");
+                }
+                Err(error) => return not_now(&error),
+            },
         }
+        if holds {
+            let size = mail.size.unwrap_or(0);
+            if let Err(error) = self.service.queue.check_hold(mail.from.clone(), size).await {
+                return not_queued(&error);
+            }
+        }
+        Reply::new(ReplyCode::OK, "2.1.0 Ok")
     }
 
     async fn rcpt(&mut self, _: &Client, rcpt: &Rcpt) -> Reply {
@@ -174,8 +208,7 @@ impl<S: Users> Session for Sending<S> {
         let envelope = Envelope::from_commands(kept(&transaction.mail), recipients);
         Ok(match self.service.queue.add(envelope, joined(&fields, &message)).await {
             Ok(number) => Reply::new(ReplyCode::OK, &format!("2.0.0 Queued as {number}")),
-            Err(QueueError::Full) => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "4.3.1 The queue is full"),
-            Err(error) => not_now(&error),
+            Err(error) => not_queued(&error),
         })
     }
 
@@ -188,6 +221,9 @@ impl<S: Users> Session for Sending<S> {
 fn kept(mail: &Mail) -> Mail {
     let said = mail.parameters();
     let mut kept = Mail::new(mail.from.clone()).with_require_tls(said.require_tls);
+    if said.hold.is_some() {
+        kept.parameters_mut().hold.clone_from(&said.hold);
+    }
     if said.ret.is_some() || said.envelope_id.is_some() {
         let parameters = kept.parameters_mut();
         (parameters.ret, parameters.envelope_id) = (said.ret, said.envelope_id.clone());
@@ -200,7 +236,7 @@ fn kept(mail: &Mail) -> Mail {
 fn with_numbers(message: &Bytes, name: &Host) -> Bytes {
     let mut fields = String::new();
     if !has_field(message, b"date") {
-        fields = format!("Date: {}\r\n", Timestamp::from(std::time::SystemTime::now()));
+        fields = format!("Date: {}\r\n", Timestamp::from(SystemTime::now()));
     }
     let mut random = [0; 12];
     if !has_field(message, b"message-id") && getrandom::fill(&mut random).is_ok() {

@@ -2,6 +2,7 @@
 
 mod checks;
 mod dns;
+mod held;
 mod listening;
 mod outgoing;
 #[cfg(feature = "postgres")]

@@ -13,7 +13,7 @@ impl DeliveryReport {
     /// in their order, as [`Session::message_for_each`](crate::smtp::server::Session::message_for_each) gives them; those
     /// that are not positive are left out.
     ///
-    /// It has the ENVID and each ORCPT, and a text that says in English what the fields say. Of the message its header is
+    /// It has the ENVID and each ORCPT, how long the message was to be held back, and a text that says in English what the fields say. Of the message its header is
     /// [returned](DeliveryReport::with_original) alone ([RFC 3461 section
     /// 6.2](https://www.rfc-editor.org/rfc/rfc3461#section-6.2)).
     ///
@@ -104,6 +104,9 @@ fn of_transaction(
     let mut report = DeliveryReport::new(Typed::host(reporting_mta));
     let id = transaction.mail.parameters().envelope_id.as_ref();
     report.envelope_id = id.map(|id| FieldText::lenient(id.as_bytes()));
+    if let Some(hold) = &transaction.mail.parameters().hold {
+        report = report.with_hold(hold);
+    }
     let mut text = format!("This is the mail system at {reporting_mta}.\n\n{what}\n");
     for (rcpt, reply) in transaction.recipients.iter().zip(replies) {
         let Some((status, diagnostic)) = wanted(rcpt, reply) else { continue };

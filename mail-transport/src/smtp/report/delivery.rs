@@ -1,6 +1,6 @@
 //! Delivery status notifications.
 
-use mailwire_smtp::{EnhancedCode, trace::Timestamp};
+use mailwire_smtp::{EnhancedCode, extensions::future_release::Hold, trace::Timestamp};
 
 use super::{
     Field, FieldText, Limits, Original, ReportError, Typed,
@@ -323,6 +323,15 @@ impl DeliveryReport {
     #[must_use]
     pub fn with_recipient(mut self, recipient: RecipientReport) -> Self {
         self.recipients.push(recipient);
+        self
+    }
+
+    /// Tells that the message was held back as its sender asked ([RFC 4865 section
+    /// 5.1.2](https://www.rfc-editor.org/rfc/rfc4865#section-5.1.2)), which comes with
+    /// [`arrival_date`](Self::with_arrival_date): a field among the [`extensions`](Self::extensions), `for;3600`.
+    #[must_use]
+    pub fn with_hold(mut self, hold: &Hold) -> Self {
+        self.extensions.push(Field::future_release_request(hold));
         self
     }
 

@@ -4,6 +4,7 @@
 use std::{borrow::Cow, fmt};
 
 use mailwire_core::Invalid;
+use mailwire_smtp::extensions::future_release::Hold;
 
 /// The value of a field: text in one line, without a blank at either end and without control characters other than tabs, so that it cannot become
 /// a second field.
@@ -126,6 +127,18 @@ impl Field {
             ));
         }
         Ok(Self { name: name.to_owned(), value })
+    }
+
+    /// ```abnf
+    /// future-release-request-field = "Future-Release-Request:" orig-hold-param-value   ; RFC 4865 section 5.1.2
+    /// orig-hold-param-value = ("for;" future-release-interval) / ("until;" future-release-date-time)
+    /// ```
+    pub(super) fn future_release_request(hold: &Hold) -> Self {
+        let value = match hold {
+            Hold::For(interval) => format!("for;{}", interval.get()),
+            Hold::Until(until) => format!("until;{until}"),
+        };
+        Self { name: "Future-Release-Request".to_owned(), value: FieldText::lenient(value.as_bytes()) }
     }
 
     /// The name.

@@ -1,10 +1,10 @@
 //! One connection of a server.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::SystemTime};
 
 use mailwire_core::{Connection as _, Ticket};
 use mailwire_smtp::{
-    Capability, Command, Domain, EhloName, Reply, ReplyCode, State,
+    Capability, Command, Domain, EhloName, EnhancedStatus, Mail, Reply, ReplyCode, State,
     extensions::xclient::AttributeNames,
     server::{Config, Connection, Event, default_reply},
 };
@@ -12,6 +12,7 @@ use mailwire_smtp::{
 use super::{
     Body, BodyError, Client, Service, Session, Transaction,
     body::{Begun, End},
+    offer,
 };
 use crate::{
     Driver, Result, Step, Stream, metrics,
@@ -45,6 +46,7 @@ async fn begin<S: Service>(
     if service.trusts(&client) {
         trust(&mut config);
     }
+    service.extensions_for(&client).into_iter().for_each(|extension| offer(&mut config, extension));
     let connected = tokio::select! {
         biased;
         connected = service.connect(&client) => connected,
@@ -65,6 +67,17 @@ fn trust(config: &mut Config) {
     let offered: Vec<_> = config.capabilities().iter().chain(names).collect();
     // What was offered before is still permitted, and the machine keeps both.
     let _ = config.set_capabilities(offered);
+}
+
+/// The refusal of a message that would be held until after it has to be delivered: it takes a clock to see that of a date ([RFC 4865
+/// section 5.2.2](https://www.rfc-editor.org/rfc/rfc4865#section-5.2.2)).
+fn contradiction(mail: &Mail) -> Option<Reply> {
+    let said = mail.parameters();
+    let (hold, by) = (said.hold.as_ref()?, said.deliver_by?);
+    match hold.time_to_deliver(by, SystemTime::now()) {
+        Some(_) => None,
+        None => Some(EnhancedStatus::InvalidArguments.reject("It would be held until it is too late")),
+    }
 }
 
 /// What is known of a client that has said nothing, on this stream.
@@ -202,7 +215,10 @@ impl<S: Service> Conversation<'_, S> {
             Command::Ehlo(name) | Command::Lhlo(name) => hello(client, session, name, true).await,
             Command::Helo(name) => hello(client, session, name, false).await,
             Command::Mail(mail) => {
-                let reply = session.mail(client, mail).await;
+                let reply = match contradiction(mail) {
+                    Some(refusal) => refusal,
+                    None => session.mail(client, mail).await,
+                };
                 self.transaction = reply.is_positive().then(|| Transaction::new(mail.compact()));
                 reply
             }

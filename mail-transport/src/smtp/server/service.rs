@@ -131,6 +131,19 @@ pub trait Service: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What is offered to one client beside: asked when its connection begins, for what depends on who it is, or on the time, as the
+    /// last date of [FUTURERELEASE](mailwire_smtp::extensions::future_release::FutureRelease::starting) does. Nothing by default.
+    /// What the machine cannot keep is left out.
+    ///
+    /// A message that is to be held back comes with [`MailParameters::hold`](mailwire_smtp::MailParameters::hold), within what was
+    /// offered, and [`Hold::release_time`](mailwire_smtp::extensions::future_release::Hold::release_time) says until when; what
+    /// would be held until after the time of DELIVERBY is refused before it gets to the session ([RFC 4865 section
+    /// 5.2.2](https://www.rfc-editor.org/rfc/rfc4865#section-5.2.2)).
+    fn extensions_for(&self, client: &Client) -> Vec<Capability> {
+        let _ = client;
+        Vec::new()
+    }
+
     /// Whether a client is trusted to tell, for its own clients, who they are: XCLIENT and XFORWARD are offered to it
     /// then, and believed. Nobody is, by default; a name or a login proves less than an address within one's own network.
     fn trusts(&self, client: &Client) -> bool {

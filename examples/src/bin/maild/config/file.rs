@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Result;
 use mailwire_core::Secret;
-use mailwire_examples::{Usage, queue, server::Listen};
+use mailwire_examples::{Usage, server::Listen};
 use mailwire_transport::{
     Account, Protocol,
     proxy_protocol::Network,
@@ -21,8 +21,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Checks, Config, Dns, Outgoing, QueueAt, StoreAt, beside, usual_places,
-    values::{Bytes, OneOrMore, STORES, Time},
+    Checks, Config, Dns, Outgoing, StoreAt,
+    queue::{self, QueueTable},
+    usual_places,
+    values::{Bytes, OneOrMore, STORES},
 };
 use crate::dkim::Signer;
 
@@ -97,31 +99,15 @@ struct OutgoingTable {
     ca: Option<Spanned<PathBuf>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct QueueTable {
-    file: Option<PathBuf>,
-    messages: Option<u64>,
-    bytes: Option<Bytes>,
-    at_once: Option<Spanned<usize>>,
-    memory: Option<Bytes>,
-    first_retry: Option<Spanned<Time>>,
-    longest_retry: Option<Spanned<Time>>,
-    greylisted_retry: Option<Time>,
-    give_up: Option<Spanned<Time>>,
-    /// `0s`: never.
-    warn: Option<Spanned<Time>>,
-}
-
 /// The text of the file, to name the place of what is wrong in it.
-struct Source<'a> {
-    path: &'a Path,
+pub(super) struct Source<'a> {
+    pub(super) path: &'a Path,
     text: &'a str,
 }
 
 impl Source<'_> {
     /// What is wrong with a key.
-    fn wrong(&self, span: &Range<usize>, key: &str, why: impl std::fmt::Display) -> anyhow::Error {
+    pub(super) fn wrong(&self, span: &Range<usize>, key: &str, why: impl std::fmt::Display) -> anyhow::Error {
         let line = self.line(span.start);
         Usage(format!("{}:{line}: {key}: {why}", self.path.display())).into()
     }
@@ -160,7 +146,7 @@ pub(super) fn read(path: &Path, text: &str, store: Option<&StoreAt>) -> Result<C
         None => Domain::localhost().into(),
     };
     let (listen, http) = places(file.listen);
-    let queue = queue(&source, &file.queue, &store)?;
+    let queue = queue::read(&source, &file.queue, &store)?;
     let store_ca = store_ca(&source, file.store_ca.as_ref(), &store)?;
     #[cfg(not(feature = "postgres"))]
     let _ = store_ca;
@@ -368,50 +354,6 @@ fn connections(source: &Source<'_>, most: Option<&Spanned<usize>>) -> Result<Opt
     }
 }
 
-fn queue(source: &Source<'_>, table: &QueueTable, store: &StoreAt) -> Result<QueueAt> {
-    let mut retry = queue::Retry::default();
-    let set = |at: &Option<Spanned<Time>>, usual| at.as_ref().map_or(usual, |time| time.get_ref().0);
-    retry.first = set(&table.first_retry, retry.first);
-    retry.longest = set(&table.longest_retry, retry.longest);
-    retry.give_up = set(&table.give_up, retry.give_up);
-    retry.greylisted = table.greylisted_retry.map_or(retry.greylisted, |time| time.0);
-    retry.warn = table.warn.as_ref().map_or(retry.warn, |time| Some(time.get_ref().0));
-    retry.warn = retry.warn.filter(|warn| !warn.is_zero());
-    if let Some(first) = table.first_retry.as_ref().filter(|first| first.get_ref().0.is_zero()) {
-        return Err(source.wrong(&first.span(), "queue.first-retry", "no pause at all"));
-    }
-    if let Some(longest) = table.longest_retry.as_ref().filter(|_| retry.longest < retry.first) {
-        let why = "is shorter than queue.first-retry";
-        return Err(source.wrong(&longest.span(), "queue.longest-retry", why));
-    }
-    // Where only one of the two is said, the other is as usual.
-    if let Some(warn) = table.warn.as_ref().filter(|_| retry.warn.is_some_and(|warn| warn >= retry.give_up)) {
-        return Err(source.wrong(&warn.span(), "queue.warn", "is not before queue.give-up"));
-    }
-    let mut options = queue::Options::default().with_retry(retry);
-    if let Some(at_once) = &table.at_once {
-        if *at_once.get_ref() == 0 {
-            return Err(source.wrong(&at_once.span(), "queue.at-once", "nothing would ever leave"));
-        }
-        options.at_once = *at_once.get_ref();
-    }
-    options.memory = table.memory.map_or(options.memory, |bytes| bytes.0);
-    let mut limits = queue::Limits::default();
-    limits.messages = table.messages.unwrap_or(limits.messages);
-    limits.bytes = table.bytes.map_or(limits.bytes, |bytes| bytes.0);
-    let file = match (&table.file, store) {
-        (Some(file), _) => file.clone(),
-        (None, StoreAt::Sqlite(store)) => beside(store, "queue"),
-        #[cfg(feature = "postgres")]
-        (None, StoreAt::Postgres(_)) => {
-            let path = source.path.display();
-            let why = "is not said: each server has a queue of its own, in a file";
-            return Err(Usage(format!("{path}: queue.file: {why}")).into());
-        }
-    };
-    Ok(QueueAt { file, limits, options })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
@@ -437,6 +379,11 @@ mod tests {
             ("[queue]\nfirst-retry = \"0s\"", "m.toml:2: queue.first-retry: no pause at all"),
             ("[queue]\nwarn = \"6d\"", "m.toml:2: queue.warn: is not before queue.give-up"),
             ("[queue]\nlongest-retry = \"1m\"", "m.toml:2: queue.longest-retry: is shorter than"),
+            ("[queue]\nlongest-hold = \"0s\"", "m.toml:2: queue.longest-hold: from 1s to 999999999s"),
+            ("[queue]\nlongest-hold = \"11575d\"", "m.toml:2: queue.longest-hold: from 1s to 999999999s"),
+            ("[queue]\nlongest-hold = \"a month\"", "m.toml:2: \"a month\" is no time: 90s, 15m, 4h, 5d"),
+            ("[queue]\nheld-messages = 3", "m.toml:2: queue.held-messages: nothing is held back without"),
+            ("[queue]\nheld-bytes = \"1M\"", "m.toml:2: queue.held-bytes: nothing is held back without"),
             ("[queue]\nat-once = 0", "m.toml:2: queue.at-once: nothing would ever leave"),
             ("name = \"a b\"", "m.toml:1: name: "),
             ("domains = []", "m.toml:1: domains: "),

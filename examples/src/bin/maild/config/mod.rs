@@ -1,6 +1,7 @@
 //! What the server is to be: a file in TOML, and what is without one.
 
 mod file;
+mod queue;
 mod values;
 
 use std::{
@@ -9,9 +10,17 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use mailwire_examples::{Usage, queue, server::Listen};
+use mailwire_examples::{
+    Usage,
+    queue::{Limits, Options},
+    server::Listen,
+};
 use mailwire_transport::{
-    Account, Protocol, proxy_protocol::Network, smtp::proto::Host, tls::CertificateFiles, tls::ClientTls,
+    Account, Protocol,
+    proxy_protocol::Network,
+    smtp::proto::{Host, extensions::future_release::HoldInterval},
+    tls::CertificateFiles,
+    tls::ClientTls,
 };
 
 use crate::dkim::Signers;
@@ -72,8 +81,10 @@ impl std::fmt::Debug for StoreAt {
 #[derive(Debug)]
 pub(crate) struct QueueAt {
     pub(crate) file: PathBuf,
-    pub(crate) limits: queue::Limits,
-    pub(crate) options: queue::Options,
+    pub(crate) limits: Limits,
+    pub(crate) options: Options,
+    /// The longest for which users may have their messages held back; `None`: not at all.
+    pub(crate) longest_hold: Option<HoldInterval>,
 }
 
 /// Who is asked for names; the system's name servers, if none is told.
