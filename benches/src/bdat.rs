@@ -2,7 +2,7 @@
 //! buffer to an application.
 
 use bytes::{Buf, Bytes, BytesMut};
-use mailwire_core::dot::BareNewline;
+use mailwire_core::dot::{BareNewline, CheckedText};
 use mailwire_smtp::{
     BodyType, Capability, Channel, Command, Connection as _, Mail, Mailbox, Next, Rcpt, Reply, ReplyCode,
     client, server,
@@ -19,16 +19,28 @@ pub(crate) fn add(groups: &mut Groups) {
     let mut body = corpus::body_with_few_dots().repeat(10);
     body.truncate(10 * MIB);
     let body = Bytes::from(body);
-    let mended = body.clone();
-    groups.add("bdat/send-mended", |group| {
-        send(group, "8BITMIME, bare LFs are mended", &mended, false, BareNewline::Normalize)
-    });
+    for (name, title, kind, bare) in [
+        ("mended", "8BITMIME, bare LFs are mended", Sent::Text, BareNewline::Normalize),
+        ("text", "8BITMIME", Sent::Text, BareNewline::Refuse),
+        ("checked", "8BITMIME, looked through before", Sent::CheckedText, BareNewline::Refuse),
+        ("binary", "BINARYMIME", Sent::Binary, BareNewline::Refuse),
+    ] {
+        let sent = body.clone();
+        groups.add(format!("bdat/send-{name}"), |group| send(group, title, &sent, kind, bare));
+    }
     for (name, title, binary) in [("text", "8BITMIME", false), ("binary", "BINARYMIME", true)] {
-        let (sent, received) = (body.clone(), body.clone());
-        groups
-            .add(format!("bdat/send-{name}"), |group| send(group, title, &sent, binary, BareNewline::Refuse));
+        let received = body.clone();
         groups.add(format!("bdat/receive-{name}"), |group| receive(group, title, &received, binary));
     }
+}
+
+/// What a message is sent as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Text,
+    /// Of which it is known that it is text: it was looked through for another server, or another attempt.
+    CheckedText,
+    Binary,
 }
 
 fn mailbox(text: &str) -> Mailbox {
@@ -36,7 +48,7 @@ fn mailbox(text: &str) -> Mailbox {
 }
 
 /// Sends it in chunks of 1 MiB, as the client of `mailwire-transport` does; `sink` is given what is written.
-fn sends(body: &Bytes, binary: bool, bare: BareNewline, mut sink: impl FnMut(&[u8])) {
+fn sends(body: &Bytes, checked: &CheckedText, kind: Sent, bare: BareNewline, mut sink: impl FnMut(&[u8])) {
     let config = client::Config::new("client.example".try_into().expect("a name"), Channel::Tls);
     let config = config.with_bare_newline(bare);
     let mut client = client::Connection::new(config);
@@ -57,15 +69,21 @@ fn sends(body: &Bytes, binary: bool, bare: BareNewline, mut sink: impl FnMut(&[u
         &mut client,
         "250-mx.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250 CHUNKING\r\n",
     );
-    let body_type = if binary { BodyType::BinaryMime } else { BodyType::EightBitMime };
+    let body_type = if kind == Sent::Binary { BodyType::BinaryMime } else { BodyType::EightBitMime };
     client.send(Command::Mail(Mail::new(mailbox("a@b.example")).with_body(body_type))).expect("MAIL");
     client.send(Command::Rcpt(Rcpt::new(mailbox("c@d.example")))).expect("RCPT");
     run(&mut client, "");
     let mut said = "250 ok\r\n250 ok\r\n";
-    let mut rest = body.clone();
+    let (mut rest, mut checked) = (body.clone(), checked.clone());
     while !rest.is_empty() {
-        let chunk = rest.split_to(rest.len().min(MIB));
-        client.send_chunk(chunk, rest.is_empty()).expect("a chunk");
+        if kind == Sent::CheckedText {
+            let chunk = checked.split_to(MIB);
+            let _sent = rest.split_to(chunk.as_bytes().len());
+            client.send_text(chunk, rest.is_empty()).expect("a chunk");
+        } else {
+            let chunk = rest.split_to(rest.len().min(MIB));
+            client.send_chunk(chunk, rest.is_empty()).expect("a chunk");
+        }
         run(&mut client, said);
         said = "250 ok\r\n";
     }
@@ -73,9 +91,10 @@ fn sends(body: &Bytes, binary: bool, bare: BareNewline, mut sink: impl FnMut(&[u
     assert!(client.is_idle(), "the message was not taken");
 }
 
-fn send(group: String, title: &str, body: &Bytes, binary: bool, bare: BareNewline) -> Group {
+fn send(group: String, title: &str, body: &Bytes, kind: Sent, bare: BareNewline) -> Group {
     let mut written = 0;
-    sends(body, binary, bare, |bytes| written += bytes.len());
+    let checked = CheckedText::new(body.clone()).expect("text");
+    sends(body, &checked, kind, bare, |bytes| written += bytes.len());
     assert!(written > body.len());
     let (ours, copied) = (body.clone(), body.clone());
     // A sink that takes what a socket's buffer takes at once.
@@ -92,8 +111,8 @@ fn send(group: String, title: &str, body: &Bytes, binary: bool, bare: BareNewlin
     };
     Group::new(group, format!("BDAT sending, 10 MiB, {title}"), Aim::None, body.len())
         .add(Kind::Ours, "mailwire", move || {
-            let (ours, mut sink) = (ours.clone(), sink());
-            move || sends(&ours, binary, bare, &mut sink)
+            let (ours, checked, mut sink) = (ours.clone(), checked.clone(), sink());
+            move || sends(&ours, &checked, kind, bare, &mut sink)
         })
         .add(Kind::Floor, "memcpy", move || {
             let (copied, mut sink) = (copied.clone(), sink());

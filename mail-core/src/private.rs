@@ -21,6 +21,13 @@ pub use crate::{
     words::words,
 };
 
+/// Text of which the caller knows that nothing in it stands alone, as it is a piece of what was looked through; a line end may be cut in
+/// two at its ends, which whoever sends it sees to.
+#[must_use]
+pub const fn known_text(bytes: Bytes) -> crate::dot::CheckedText {
+    crate::dot::CheckedText::known(bytes)
+}
+
 /// That a text has a length that is allowed, in bytes, and only bytes that are.
 ///
 /// # Errors

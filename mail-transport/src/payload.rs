@@ -1,9 +1,13 @@
 //! What a caller sends.
 
+#[cfg(feature = "smtp")]
+use std::sync::{Arc, OnceLock};
 use std::{collections::VecDeque, fmt, io, pin::Pin};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Invalid;
+#[cfg(feature = "smtp")]
+use mailwire_core::private::TextSearch;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::{Error, InvalidValue};
@@ -31,6 +35,18 @@ pub struct Payload<'a> {
     /// How many of the first pieces are fields that were put before the message.
     added: usize,
     reader: Option<Reader<'a>>,
+    /// What was found when it was looked through, for all copies.
+    #[cfg(feature = "smtp")]
+    known: Arc<OnceLock<Known>>,
+}
+
+/// What is known of a message in memory.
+#[cfg(feature = "smtp")]
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// No CR or LF stands alone, and there is no NUL.
+    text: bool,
+    ascii: bool,
 }
 
 struct Reader<'a> {
@@ -49,13 +65,22 @@ impl<'a> Payload<'a> {
     /// lets a server refuse a large message before it comes; an estimate will do.
     pub fn from_reader(reader: impl AsyncRead + Send + 'a, length: Option<u64>) -> Self {
         let reader = Reader { reader: Box::pin(reader), length, buffer: BytesMut::new() };
-        Self { pieces: VecDeque::new(), added: 0, reader: Some(reader) }
+        Self { reader: Some(reader), ..Self::of(VecDeque::new()) }
     }
 
     /// A message that is the concatenation of pieces.
     pub fn from_pieces(pieces: impl IntoIterator<Item = Bytes>) -> Self {
-        let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-        Self { pieces, added: 0, reader: None }
+        Self::of(pieces.into_iter().filter(|piece| !piece.is_empty()).collect())
+    }
+
+    fn of(pieces: VecDeque<Bytes>) -> Self {
+        Self {
+            pieces,
+            added: 0,
+            reader: None,
+            #[cfg(feature = "smtp")]
+            known: Arc::default(),
+        }
     }
 
     /// Puts header fields before the message: a signature, a trace field. Neither they nor the message are copied.
@@ -78,6 +103,10 @@ impl<'a> Payload<'a> {
         if !fields.is_empty() {
             self.pieces.push_front(fields);
             self.added += 1;
+            #[cfg(feature = "smtp")]
+            {
+                self.known = Arc::default();
+            }
         }
         Ok(self)
     }
@@ -98,9 +127,35 @@ impl<'a> Payload<'a> {
     /// Whether it is ASCII, if that is known.
     #[cfg(feature = "smtp")]
     pub(crate) fn is_ascii(&self) -> Option<bool> {
-        let ascii = self.pieces.iter().all(|piece| piece.is_ascii());
-        // What is to be read can be anything.
-        if ascii && self.reader.is_some() { None } else { Some(ascii) }
+        match self.known() {
+            Some(known) => Some(known.ascii),
+            // What is to be read can be anything.
+            None => (!self.pieces.iter().all(|piece| piece.is_ascii())).then_some(false),
+        }
+    }
+
+    /// Whether it is known to be text: no CR or LF stands alone in it, and there is no NUL. It is looked through the first time, until the first
+    /// piece is taken off it.
+    #[cfg(all(feature = "smtp", feature = "client"))]
+    pub(crate) fn is_text(&self) -> bool {
+        self.known().is_some_and(|known| known.text)
+    }
+
+    #[cfg(feature = "smtp")]
+    fn known(&self) -> Option<Known> {
+        let look = || {
+            let mut search = TextSearch::new(true, true);
+            for piece in &self.pieces {
+                search.look(piece);
+                if !search.is_text() {
+                    break;
+                }
+            }
+            search.finish();
+            let ascii = self.pieces.iter().all(|piece| piece.is_ascii());
+            Known { text: search.is_text(), ascii }
+        };
+        self.is_in_memory().then(|| *self.known.get_or_init(look))
     }
 
     /// Whether all of it is in memory, so that it can be sent more than once.
@@ -112,7 +167,12 @@ impl<'a> Payload<'a> {
     /// A copy to be sent once more, if the message is in memory. The bytes are shared.
     #[cfg(feature = "smtp")]
     pub(crate) fn again(&self) -> Option<Self> {
-        self.is_in_memory().then(|| Self { pieces: self.pieces.clone(), added: self.added, reader: None })
+        self.is_in_memory().then(|| Self {
+            pieces: self.pieces.clone(),
+            added: self.added,
+            reader: None,
+            known: self.known.clone(),
+        })
     }
 
     /// The pieces, if all of them are in memory.
@@ -279,7 +339,7 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "smtp")]
+    #[cfg(all(feature = "smtp", feature = "client"))]
     #[test]
     fn what_is_known_of_the_bytes() {
         let header = Bytes::from_static("A: \u{e9}\r\n".as_bytes());
@@ -287,6 +347,21 @@ mod tests {
         assert_eq!(Payload::from("x").is_ascii(), Some(true));
         assert_eq!(Payload::from("x").with_header(header.clone()).unwrap().is_ascii(), Some(false));
         assert_eq!(read().is_ascii(), None);
-        assert_eq!(read().with_header(header).unwrap().is_ascii(), Some(false));
+        assert_eq!(read().with_header(header.clone()).unwrap().is_ascii(), Some(false));
+        // What is found counts for copies, and is looked for anew where something else comes before it.
+        let payload = Payload::from("x\r\n");
+        let copy = payload.again().unwrap();
+        assert!(copy.is_text() && payload.known.get().is_some());
+        assert!(!read().is_text());
+        let nul = payload.with_header("A: \0\r\n").unwrap();
+        assert!(!nul.is_text() && copy.is_text());
+        let pieces = |pieces: &[&'static str]| {
+            Payload::from_pieces(pieces.iter().map(|piece| Bytes::from_static(piece.as_bytes())))
+        };
+        assert!(pieces(&["a\r", "\nb"]).is_text());
+        for odd in [&["a\r", "b"][..], &["a", "\nb"], &["a\r\n\r"], &["a\nb", "\u{e9}"]] {
+            assert!(!pieces(odd).is_text(), "{odd:?}");
+        }
+        assert_eq!(pieces(&["a\nb", "\u{e9}"]).is_ascii(), Some(false));
     }
 }

@@ -358,7 +358,7 @@ async fn answers_of_lmtp_count_though_the_rest_is_lost() {
 }
 
 /// What a client says, up to QUIT.
-async fn wire(config: Config, envelope: Envelope, message: Bytes) -> String {
+async fn wire(config: Config, envelope: Envelope, message: impl Into<Payload<'static>>) -> String {
     let (ours, mut theirs) = tokio::io::duplex(1 << 20);
     let server = async {
         let keeper = Keeper::default();
@@ -403,8 +403,17 @@ async fn large_messages_go_by_bdat_unless_that_is_forbidden() {
     assert!(
         said.contains(&format!("BDAT {} LAST\r\nA line", large.len())) && said.contains("dot.\r\n.\r\nA")
     );
-    let said = wire(Config::anonymous(), envelope(), "small\r\n".into()).await;
+    let said = wire(Config::anonymous(), envelope(), "small\r\n").await;
     assert!(said.contains("DATA\r\nsmall\r\n.\r\n"));
+    // A line end that is cut in two, by the pieces or by the chunks, is whole again.
+    let (line, chunk) = ("0123456789abcdef".repeat(4), 1 << 20);
+    let whole = Bytes::from(format!("{}\r\n{line}\r\n", "x".repeat(chunk - 1)));
+    let pieces = [whole.slice(..chunk), whole.slice(chunk..chunk + 1), whole.slice(chunk + 1..)];
+    for payload in [Payload::from(whole.clone()), Payload::from_pieces(pieces)] {
+        let said = wire(Config::anonymous(), envelope(), payload).await;
+        let (before, _) = said.split_once(&format!("\r\n{line}\r\n")).unwrap();
+        assert!(before.contains("x\r\nBDAT ") && before.ends_with(" LAST"));
+    }
     // Several chunks, so that a server that is full says so early.
     let said = wire(Config::anonymous(), envelope(), Bytes::from("x".repeat(2_500_000))).await;
     let chunks = said.lines().filter(|line| line.contains("BDAT ")).count();

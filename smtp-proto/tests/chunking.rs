@@ -5,7 +5,10 @@ mod common;
 
 use bytes::{Buf, Bytes, BytesMut};
 use common::{Granting, chunking_config, client_config, drain, feed, mailbox, ready_client_with};
-use mailwire_core::{NotOffered, WrongState};
+use mailwire_core::{
+    NotOffered, WrongState,
+    dot::{BareNewline, CheckedText},
+};
 use mailwire_smtp::{
     BodyType, Command, Connection as _, Mail, Misuse, Next, Rcpt, Reply, ReplyCode, State, Ticket, client,
     server::{self, BodyRefusal, Event},
@@ -456,6 +459,40 @@ fn a_client_sends_what_a_server_would_refuse_in_binarymime_alone() {
         let (mut client, _) = begun(client_config(), OFFER, Some(BodyType::BinaryMime));
         send(&mut client).unwrap();
     }
+}
+
+/// What was looked through before goes as all else does, and between two of them nothing gets through either.
+#[test]
+fn text_that_was_looked_through_is_not_looked_through_again() {
+    let checked = |chunk: &'static str| CheckedText::new(text(chunk)).unwrap();
+    for bare in [BareNewline::Refuse, BareNewline::Normalize] {
+        let config = client_config().with_bare_newline(bare);
+        let (mut client, _) = begun(config, OFFER, None);
+        drain(&mut client);
+        feed(&mut client, b"250 ok\r\n250 ok\r\n");
+        client.send_text(checked("A: b\r\n"), false).unwrap();
+        client.send_chunk(text("\r\n.\r"), false).unwrap();
+        client.send_chunk(text("\nc"), false).unwrap();
+        client.send_text(checked("d\r\n"), true).unwrap();
+        // The line end that is cut in two is out with its CR, where it would be mended.
+        let parts = match bare {
+            BareNewline::Refuse => ["BDAT 4\r\n\r\n.\r", "BDAT 2\r\n\nc"],
+            BareNewline::Normalize => ["BDAT 5\r\n\r\n.\r\n", "BDAT 1\r\nc"],
+        };
+        let [one, two] = parts;
+        assert_eq!(drain(&mut client), format!("BDAT 6\r\nA: b\r\n{one}{two}BDAT 3 LAST\r\nd\r\n"));
+        assert_eq!(client.mended().count, 0);
+    }
+    // A CR before it stands alone.
+    let (mut client, _) = begun(client_config().with_bare_newline(BareNewline::Refuse), OFFER, None);
+    client.send_chunk(text("a\r"), false).unwrap();
+    let refused = client.send_text(checked("b\r\n"), true).unwrap_err();
+    assert!(matches!(refused.reason, Misuse::InvalidBody { offset: 1, .. }));
+    assert_eq!(refused.message, checked("b\r\n"));
+    let (mut client, _) = begun(client_config().with_bare_newline(BareNewline::Normalize), OFFER, None);
+    client.send_chunk(text("a\r"), false).unwrap();
+    client.send_text(checked("b\r\n"), true).unwrap();
+    assert_eq!((client.mended().count, client.mended().first), (1, Some(1)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Mender;
+use super::{CheckedText, Mender};
 use crate::nul::NulSearch;
 
 /// Looks for the first CR or LF that stands alone, and for the first NUL, in a body that comes or goes in pieces: for what is
@@ -37,6 +37,25 @@ impl TextSearch {
                 }
             }
         }
+    }
+
+    /// Takes the next piece without looking through it: within it there is nothing of what is looked for. Its ends may be those of a
+    /// line end that is cut in two.
+    #[inline]
+    pub fn pass(&mut self, piece: &CheckedText) {
+        let piece = piece.as_bytes();
+        if let Some(bare) = &mut self.bare {
+            bare.pass(piece, || None);
+        }
+        if let Some(nul) = &mut self.nul {
+            nul.pass(piece);
+        }
+    }
+
+    /// Whether nothing of it was found so far.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.bare().is_none() && self.nul().is_none()
     }
 
     /// Ends the body, in which nothing follows a CR at its end.

@@ -14,10 +14,12 @@ mod scan;
 mod stuff;
 #[cfg(test)]
 mod tests;
+mod text;
 mod unstuff;
 
 pub use mend::Mender;
 pub use stuff::{BareNewline, Mended, Stuffer};
+pub use text::CheckedText;
 pub use unstuff::{LineEnds, Unstuffed, Unstuffer};
 
 /// What the bytes before a chunk ended in.

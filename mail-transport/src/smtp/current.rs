@@ -31,6 +31,8 @@ pub(super) struct Current<'m> {
     /// What was read first, of a message that may be mended while it is read.
     pub(super) start: Option<Start>,
     pub(super) length: u64,
+    /// It was looked through, and nothing has to be mended in it.
+    pub(super) text: bool,
 }
 
 /// What is to be given to the machine next.

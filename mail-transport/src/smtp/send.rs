@@ -116,6 +116,7 @@ impl Client {
         let binary = mail.body == Some(BodyType::BinaryMime);
         let mended = match (&downgrade, message.pieces().filter(|_| !binary)) {
             (Some(downgrade), _) => downgrade.mended(),
+            (None, Some(_)) if message.is_text() => Mended::default(),
             (None, Some(pieces)) => self.session.machine_ref().check_pieces(pieces)?,
             (None, None) => Mended::default(),
         };

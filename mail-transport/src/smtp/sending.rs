@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
+use mailwire_core::private::known_text;
 use mailwire_smtp::{
     BodyType, Command, Reply, State,
     client::{Event, Outcome},
@@ -271,9 +272,11 @@ where
                 let (piece, ahead) = (Bytes::new(), Bytes::new());
                 let binary = mail.body == Some(BodyType::BinaryMime);
                 let checked = !binary && !payload.is_in_memory();
+                let text = !binary && downgrade.is_none() && payload.is_text();
                 self.current = Some(Current {
                     start: checked.then(Start::default),
                     length: 0,
+                    text,
                     transaction,
                     mail,
                     payload,
@@ -496,7 +499,11 @@ where
                     let (chunk, last) = current.chunk();
                     let mended = current.mended(session.machine_ref());
                     let checked = if last { current.check(mended) } else { Ok(()) };
-                    let given = checked.and_then(|()| Ok(session.machine().send_chunk(chunk, last)?));
+                    let machine = session.machine();
+                    let given = checked.and_then(|()| match current.text {
+                        true => Ok(machine.send_text(known_text(chunk), last)?),
+                        false => Ok(machine.send_chunk(chunk, last)?),
+                    });
                     given.map(|ticket| (ticket, last))
                 }
                 Err(error) => Err(error),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mailwire_core::{
     Misuse, SendError, Ticket, WrongState,
-    dot::{BareNewline, Mended, Mender},
+    dot::{BareNewline, CheckedText, Mended, Mender},
     private::TextSearch,
 };
 
@@ -22,10 +22,30 @@ use crate::{
 const WINDOW: usize = 8;
 
 impl Machine {
-    /// Takes a chunk for sending.
+    /// Takes a chunk for sending, which is looked through.
     pub(super) fn give_chunk(&mut self, chunk: Bytes, last: bool) -> Result<Ticket, SendError<Bytes>> {
+        self.give_bytes(chunk, last, |search, chunk| search.look(chunk))
+    }
+
+    /// Takes a chunk for sending that was looked through.
+    pub(super) fn give_text(
+        &mut self,
+        chunk: CheckedText,
+        last: bool,
+    ) -> Result<Ticket, SendError<CheckedText>> {
+        let given = self.give_bytes(chunk.clone().into_bytes(), last, |search, _| search.pass(&chunk));
+        given.map_err(|error| SendError::new(error.reason, chunk))
+    }
+
+    fn give_bytes(
+        &mut self,
+        chunk: Bytes,
+        last: bool,
+        look: impl FnOnce(&mut TextSearch, &Bytes),
+    ) -> Result<Ticket, SendError<Bytes>> {
         let command = Command::Bdat { size: chunk.len() as u64, last };
-        let taken = self.permits(&command).and_then(|()| self.check_chunk(&chunk, last));
+        let taken =
+            self.permits(&command).and_then(|()| self.check_chunk(last, |search| look(search, &chunk)));
         if let Err(reason) = taken {
             return Err(SendError::new(reason, chunk));
         }
@@ -37,7 +57,7 @@ impl Machine {
     /// Takes a part of a message that the server fetches: it has no bytes here, and no line end of the chunks reaches over it.
     #[allow(clippy::result_large_err)] // The command is handed back.
     pub(super) fn give_burl(&mut self, burl: Burl) -> Result<Ticket, SendError<Command>> {
-        if let Err(reason) = self.check_chunk(&Bytes::new(), true) {
+        if let Err(reason) = self.check_chunk(true, |_| {}) {
             return Err(SendError::new(reason, Command::Burl(burl)));
         }
         self.mend_chunk(Bytes::new(), false);
@@ -59,14 +79,14 @@ impl Machine {
     }
 
     /// Looks for what may not stand in a message that is not BINARYMIME; `ends` if the next byte is not that of a chunk.
-    fn check_chunk(&mut self, chunk: &Bytes, ends: bool) -> Result<(), Misuse> {
+    fn check_chunk(&mut self, ends: bool, look: impl FnOnce(&mut TextSearch)) -> Result<(), Misuse> {
         let begun = TextSearch::new(true, !self.config.allow_nul);
         let mut search = match self.session.sending {
             Sending::Chunks => self.session.search,
             _ => (!self.session.binary).then_some(begun),
         };
         if let Some(search) = &mut search {
-            search.look(chunk);
+            look(search);
             no_nul(search.nul())?;
             if ends {
                 search.finish();

@@ -66,7 +66,7 @@ use core::{borrow::Borrow, time::Duration};
 use bytes::Bytes;
 use mailwire_core::{
     Error, Misuse, Output, SaslStep, SendError, Ticket, Upgrade, WrongState,
-    dot::{Mended, Stuffer},
+    dot::{CheckedText, Mended, Stuffer},
     machine, machine_methods,
     private::{Gate, NulSearch},
 };
@@ -335,6 +335,16 @@ impl Connection {
     /// NUL, unless [`allow_nul`](Config::allow_nul) is set: but with BODY=BINARYMIME any bytes can be sent.
     pub fn send_chunk(&mut self, chunk: Bytes, last: bool) -> Result<Ticket, SendError<Bytes>> {
         self.0.give_chunk(chunk, last)
+    }
+
+    /// Sends a part of the message by BDAT, as [`send_chunk`](Self::send_chunk) does, but does not look through it: a message that goes to
+    /// several servers, or is tried again, is looked through once.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send_chunk`.
+    pub fn send_text(&mut self, chunk: CheckedText, last: bool) -> Result<Ticket, SendError<CheckedText>> {
+        self.0.give_text(chunk, last)
     }
 
     /// Returns which CRs and LFs that stood alone were made CR LF in the message that is being given, or was given last,
