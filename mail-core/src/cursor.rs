@@ -325,13 +325,14 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn number_u64(&mut self) -> Result<u64, ParseError> {
         let start = self.offset();
-        let before = self.rest;
+        let (before, mut rest) = (self.rest, self.rest);
         let mut value = 0u64;
-        while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
+        while let [digit @ b'0'..=b'9', after @ ..] = rest {
             value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-            self.rest = rest;
+            rest = after;
         }
-        match before.len() - self.rest.len() {
+        self.rest = rest;
+        match before.len() - rest.len() {
             0 => Err(self.error("expected a number")),
             // No number of so many digits is too large.
             1..=19 => Ok(value),
