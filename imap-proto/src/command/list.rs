@@ -175,7 +175,7 @@ impl List {
         let extended = self.options.is_some() || self.patterns.len() > 1;
         let selected = self.selection().iter().filter_map(ListSelectOpt::needs);
         let returned = self.returns().iter().filter_map(ListReturnOpt::needs);
-        let extended = extended.then(|| Need::of(&Capability::ListExtended).or_rev2());
+        let extended = extended.then(|| Need::one_of(&[Capability::ListExtended, Capability::Imap4Rev2]));
         extended.into_iter().chain(selected).chain(returned).chain(statuses.filter_map(StatusAtt::needs))
     }
 
@@ -324,7 +324,7 @@ impl ListReturnOpt {
     /// What a server must have for it, beside LIST-EXTENDED.
     fn needs(&self) -> Option<Need> {
         Some(match self {
-            Self::Status(_) => Need::of(&Capability::ListStatus).or_rev2(),
+            Self::Status(_) => Need::one_of(&[Capability::ListStatus, Capability::Imap4Rev2]),
             Self::SpecialUse => Need::of(&Capability::SpecialUse),
             Self::MyRights => Need::of(&Capability::ListMyRights),
             Self::Metadata(_) => Need::of(&Capability::ListMetadata),

@@ -266,17 +266,17 @@ setters!(Select {
 
 /// What has DELETED and DELETED-STORAGE ([RFC 9208 section
 /// 3.1.1](https://www.rfc-editor.org/rfc/rfc9208#section-3.1.1)).
-static DELETED: Capability = Capability::QuotaResource(ResourceName::Message);
+static DELETED: [Capability; 2] = [Capability::QuotaResource(ResourceName::Message), Capability::Imap4Rev2];
 static DELETED_STORAGE: Capability = Capability::QuotaResource(ResourceName::Storage);
 
 impl StatusAtt {
     /// What a server must have for this item, if the base protocol does not have it.
     pub(super) fn needs(&self) -> Option<Need> {
         Some(match self {
-            Self::Deleted => Need::of(&DELETED).or_rev2(),
+            Self::Deleted => Need::one_of(&DELETED),
             Self::DeletedStorage => Need::of(&DELETED_STORAGE),
             Self::HighestModSeq => condstore::needs_condstore(),
-            Self::Size => Need::of(&Capability::StatusSize).or_rev2(),
+            Self::Size => Need::one_of(&[Capability::StatusSize, Capability::Imap4Rev2]),
             Self::AppendLimit => Need::of(&Capability::AppendLimit(None)),
             Self::MailboxId => Need::of(&Capability::ObjectId),
             Self::ObjectIds => needs_object_ids(),

@@ -1,5 +1,7 @@
 //! What each command is: one row a command.
 
+use core::slice;
+
 use mailwire_core::{Upgrade, WrongState, keywords};
 
 use super::{Command, FetchAtt, StatusAtt, search};
@@ -56,15 +58,11 @@ pub(crate) enum Numbers {
     Uid,
 }
 
-/// A capability that a command needs.
+/// What a command needs: one of these capabilities, which brings it. Its name is that of the first.
+///
+/// Two words, which go through registers: each option, item and key of a command is asked for its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Need {
-    pub(crate) capability: &'static Capability,
-    /// Others that will do.
-    others: &'static [Capability],
-    /// IMAP4rev2 has it, too.
-    pub(crate) in_rev2: bool,
-}
+pub(crate) struct Need(&'static [Capability]);
 
 /// What the completion of a command changes in the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,7 +167,9 @@ impl Command {
     pub(crate) fn rules(&self) -> Rules {
         match self {
             // The one UID form that is an extension of its own.
-            Command::UidExpunge(_) => selected().numbered().by_uid().needs_or_rev2(&Capability::UidPlus),
+            Command::UidExpunge(_) => {
+                selected().numbered().by_uid().needs_one_of(&[Capability::UidPlus, Capability::Imap4Rev2])
+            }
             Command::Extension(command) => command.rules(),
             Command::Notify(notify) => {
                 let expunges_at_any_time = notify.expunges_at_any_time();
@@ -296,23 +296,25 @@ impl Name {
             Name::Select | Name::Examine => logged_in().does(Effect::Select),
             Name::Append => logged_in().does(Effect::Append),
             Name::Replace => selected().numbered().needs(&Cap::Replace).does(Effect::Append),
-            Name::Enable => logged_in().needs_or_rev2(&Cap::Enable).does(Effect::Enable),
-            Name::Namespace => logged_in().needs_or_rev2(&Cap::Namespace),
-            Name::Idle => logged_in().needs_or_rev2(&Cap::Idle).does(Effect::Idle),
+            Name::Enable => logged_in().needs_one_of(&[Cap::Enable, Cap::Imap4Rev2]).does(Effect::Enable),
+            Name::Namespace => logged_in().needs_one_of(&[Cap::Namespace, Cap::Imap4Rev2]),
+            Name::Idle => logged_in().needs_one_of(&[Cap::Idle, Cap::Imap4Rev2]).does(Effect::Idle),
             Name::Notify => {
                 logged_in().needs(&Cap::Notify).does(Effect::Notify { expunges_at_any_time: false })
             }
             Name::Compress => logged_in().needs(&Cap::CompressDeflate).does(Effect::Compress),
             Name::Unauthenticate => logged_in().needs(&Cap::Unauthenticate).does(Effect::Unauthenticate),
             Name::Close => selected().does(Effect::Deselect),
-            Name::Unselect => selected().needs_or_rev2(&Cap::Unselect).does(Effect::Deselect),
+            Name::Unselect => {
+                selected().needs_one_of(&[Cap::Unselect, Cap::Imap4Rev2]).does(Effect::Deselect)
+            }
             Name::Check | Name::Expunge => selected(),
             Name::Search | Name::Fetch | Name::Store => selected().numbered().without_expunge(),
             Name::ESearch => logged_in().needs(&Cap::MultiSearch),
             Name::Sort => selected().numbered().without_expunge().needs(&Cap::Sort),
             Name::Thread => selected().numbered().without_expunge(),
             Name::Copy => selected().numbered(),
-            Name::Move => selected().numbered().needs_or_rev2(&Cap::Move),
+            Name::Move => selected().numbered().needs_one_of(&[Cap::Move, Cap::Imap4Rev2]),
             // Before the name of a command that is not read yet.
             Name::Uid => selected().numbered().by_uid(),
         }
@@ -361,12 +363,8 @@ impl Rules {
     }
 
     /// One of them will do.
-    pub(crate) const fn needs_one_of(self, one: &'static Capability, others: &'static [Capability]) -> Self {
-        Self { needs: Some(Need::of(one).or(others)), ..self }
-    }
-
-    pub(crate) const fn needs_or_rev2(self, capability: &'static Capability) -> Self {
-        Self { needs: Some(Need::of(capability).or_rev2()), ..self }
+    pub(crate) const fn needs_one_of(self, capabilities: &'static [Capability]) -> Self {
+        Self { needs: Some(Need::one_of(capabilities)), ..self }
     }
 
     /// It names messages by sequence number; its form with `UID` by UID.
@@ -419,34 +417,24 @@ impl Rules {
 impl Need {
     /// A capability that IMAP4rev2 does not bring.
     pub(crate) const fn of(capability: &'static Capability) -> Self {
-        Self { capability, others: &[], in_rev2: false }
+        Self(slice::from_ref(capability))
     }
 
-    /// Other capabilities will do, too.
-    pub(crate) const fn or(self, others: &'static [Capability]) -> Self {
-        Self { others, ..self }
-    }
-
-    /// IMAP4rev2 will do, too.
-    pub(crate) const fn or_rev2(self) -> Self {
-        Self { in_rev2: true, ..self }
+    /// Any of these will do: IMAP4rev2 is among them where it has what is needed.
+    pub(crate) const fn one_of(capabilities: &'static [Capability]) -> Self {
+        Self(capabilities)
     }
 
     /// What it is called.
-    pub(crate) fn name(&self) -> &'static str {
-        self.capability.known_name().unwrap_or("the extension")
+    pub(crate) fn name(self) -> &'static str {
+        self.0.first().and_then(Capability::known_name).unwrap_or("the extension")
     }
 
     /// Whether a peer with these capabilities has what is needed.
     // Apart, as most commands need nothing.
     #[inline(never)]
-    pub(crate) fn is_met(&self, offered: &Capabilities) -> bool {
-        let is_offered = if self.in_rev2 {
-            offered.has_or_rev2(self.capability)
-        } else {
-            offered.has_some(self.capability)
-        };
-        is_offered || self.others.iter().any(|other| offered.has_some(other))
+    pub(crate) fn is_met(self, offered: &Capabilities) -> bool {
+        self.0.iter().any(|capability| offered.has_some(capability))
     }
 }
 

@@ -236,7 +236,7 @@ impl MetadataItem {
 
 /// QRESYNC brings CONDSTORE with it, whether or not that is announced, too (RFC 7162 section 3.2.3).
 pub(crate) fn needs_condstore() -> Need {
-    Need::of(&Capability::CondStore).or(&[Capability::QResync])
+    Need::one_of(&[Capability::CondStore, Capability::QResync])
 }
 
 pub(crate) fn needs_qresync() -> Need {

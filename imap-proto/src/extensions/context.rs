@@ -59,7 +59,7 @@ impl CancelUpdateCommand {
 const NAME: &str = "CANCELUPDATE";
 
 fn row() -> Rules {
-    rules::selected().needs_one_of(&Capability::ContextSearch, &[Capability::ContextSort])
+    rules::selected().needs_one_of(&[Capability::ContextSearch, Capability::ContextSort])
 }
 
 impl CancelUpdateCommand {

@@ -27,6 +27,8 @@ pub(crate) const TEXT: u16 = 1 << 5;
 pub(crate) const BASE64: u16 = 1 << 6;
 /// What real servers put into an unquoted word: all but space, parentheses, quotes and controls.
 pub(crate) const WORD: u16 = 1 << 7;
+/// What names an item of FETCH: `ATOM-CHAR` except `[`, which begins what the item is about.
+pub(crate) const FETCH_ATT: u16 = 1 << 8;
 /// `tagged-label-char` and `*`: the labels of ESEARCH, STATUS and FETCH items.
 pub(crate) const LABEL: u16 = 1 << 9;
 /// What real servers put into a flag: a word without `{`.
@@ -46,6 +48,9 @@ const fn classes(byte: u8) -> u16 {
             found |= ASTRING;
             if byte != b']' {
                 found |= ATOM;
+                if byte != b'[' {
+                    found |= FETCH_ATT;
+                }
             }
             if byte != b'+' {
                 found |= TAG;

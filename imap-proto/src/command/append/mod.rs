@@ -165,7 +165,7 @@ impl AppendLiteral {
         match self.kind {
             AppendKind::Plain => None,
             AppendKind::Binary => Some(Need::of(&Capability::Binary)),
-            AppendKind::Utf8 => Some(Need::of(&Capability::Utf8Accept).or(&[Capability::Utf8Only])),
+            AppendKind::Utf8 => Some(Need::one_of(&[Capability::Utf8Accept, Capability::Utf8Only])),
         }
     }
 }

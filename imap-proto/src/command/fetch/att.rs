@@ -110,7 +110,7 @@ impl FetchAtt {
     pub(super) fn read(r: &mut Reader<'_>, in_list: bool, items: &mut Vec<Self>) -> Result<(), ParseError> {
         let start = r.offset();
         // `[` is an ATOM-CHAR, but ends the name of an item.
-        let name = r.take_while(|byte| byte != b'[' && chars::is(byte, chars::ATOM));
+        let name = r.take_class(chars::FETCH_ATT);
         items.push(match Att::of(name) {
             Some(Att::Flags) => Self::Flags,
             Some(Att::Uid) => Self::Uid,
@@ -206,7 +206,9 @@ impl FetchAtt {
     pub(crate) fn needs(&self) -> Option<Need> {
         Some(match self {
             Self::ModSeq => condstore::needs_condstore(),
-            Self::Binary { .. } | Self::BinarySize { .. } => Need::of(&Capability::Binary).or_rev2(),
+            Self::Binary { .. } | Self::BinarySize { .. } => {
+                Need::one_of(&[Capability::Binary, Capability::Imap4Rev2])
+            }
             Self::EmailId | Self::ThreadId => Need::of(&Capability::ObjectId),
             Self::SaveDate => Need::of(&Capability::SaveDate),
             Self::ObjectIds => needs_object_ids(),

@@ -208,8 +208,10 @@ impl SearchKey {
             Self::SaveDateSupported | Self::SavedBefore(_) | Self::SavedOn(_) | Self::SavedSince(_) => {
                 Need::of(&Capability::SaveDate)
             }
-            Self::UidAfter(_) | Self::UidBefore(_) => Need::of(&Capability::MessageLimit(NonZeroU32::MIN))
-                .or(&[Capability::SaveLimit(NonZeroU32::MIN)]),
+            Self::UidAfter(_) | Self::UidBefore(_) => Need::one_of(&[
+                Capability::MessageLimit(NonZeroU32::MIN),
+                Capability::SaveLimit(NonZeroU32::MIN),
+            ]),
             Self::Sequence(set) if set.is_saved() => saved(),
             Self::Uid(set) if set.is_saved() => saved(),
             _ => return None,

@@ -211,26 +211,32 @@ impl SearchReturnOpt {
         Some(match self {
             Self::Save => saved(),
             Self::Partial(range) if range.is_from_end() => Need::of(&Capability::Partial),
-            Self::Partial(_) => Need::of(&Capability::Partial).or(CONTEXTS),
-            Self::Context | Self::Update => Need::of(&Capability::ContextSearch).or(CONTEXTS),
+            Self::Partial(_) => {
+                Need::one_of(&[Capability::Partial, Capability::ContextSearch, Capability::ContextSort])
+            }
+            Self::Context | Self::Update => {
+                Need::one_of(&[Capability::ContextSearch, Capability::ContextSort])
+            }
             Self::Relevancy => fuzzy(),
             Self::Min | Self::Max | Self::All | Self::Count | Self::Other(_) => return None,
         })
     }
 }
 
-const CONTEXTS: &[Capability] = &[Capability::ContextSearch, Capability::ContextSort];
-
 /// Results in ESEARCH.
 fn extended() -> Need {
-    Need::of(&Capability::ESearch)
-        .or(&[Capability::ContextSearch, Capability::ESort, Capability::ContextSort])
-        .or_rev2()
+    Need::one_of(&[
+        Capability::ESearch,
+        Capability::ContextSearch,
+        Capability::ESort,
+        Capability::ContextSort,
+        Capability::Imap4Rev2,
+    ])
 }
 
 /// Results that are kept.
 pub(crate) fn saved() -> Need {
-    Need::of(&Capability::SearchRes).or_rev2()
+    Need::one_of(&[Capability::SearchRes, Capability::Imap4Rev2])
 }
 
 fn fuzzy() -> Need {

@@ -176,7 +176,7 @@ impl MetadataCommand {
 }
 
 fn of_server() -> Rules {
-    rules::logged_in().needs_one_of(&Capability::Metadata, &[Capability::MetadataServer])
+    rules::logged_in().needs_one_of(&[Capability::Metadata, Capability::MetadataServer])
 }
 
 // Grammar
