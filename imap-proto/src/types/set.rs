@@ -1,7 +1,7 @@
 //! Sets of messages as commands name them.
 
 use alloc::vec::Vec;
-use core::{fmt, num::NonZeroU32, slice, str::FromStr};
+use core::{fmt, num::NonZeroU32, str::FromStr};
 
 use mailwire_core::{Invalid, ParseError};
 
@@ -9,6 +9,7 @@ use super::{
     known_set::KnownSet,
     numbers::{SeqNumber, SetMember, Uid},
     reader::Reader,
+    short_list::ShortList,
     text::{display, parse_whole},
     write::write_number,
 };
@@ -116,36 +117,13 @@ impl<N: SetMember> SeqRange<N> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MessageSet<N>(Set<N>);
 
-/// Most commands name one range: it takes no memory of its own.
+/// Most commands name one range or two, which take no memory of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Set<N> {
     /// `$`
     Saved,
-    One(SeqRange<N>),
-    /// At least two.
-    Many(Vec<SeqRange<N>>),
-}
-
-impl<N> Set<N> {
-    fn ranges(&self) -> &[SeqRange<N>] {
-        match self {
-            Self::Saved => &[],
-            Self::One(range) => slice::from_ref(range),
-            Self::Many(ranges) => ranges,
-        }
-    }
-}
-
-impl<N> From<Vec<SeqRange<N>>> for Set<N> {
-    fn from(mut ranges: Vec<SeqRange<N>>) -> Self {
-        match ranges.pop() {
-            Some(range) if ranges.is_empty() => Self::One(range),
-            last => {
-                ranges.extend(last);
-                Self::Many(ranges)
-            }
-        }
-    }
+    /// At least one.
+    Ranges(ShortList<SeqRange<N>>),
 }
 
 #[cfg(feature = "serde")]
@@ -153,7 +131,7 @@ impl<N: serde::Serialize> serde::Serialize for Set<N> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Saved => serializer.serialize_unit_variant("Set", 0, "Saved"),
-            set => serializer.serialize_newtype_variant("Set", 1, "Ranges", set.ranges()),
+            Self::Ranges(ranges) => serializer.serialize_newtype_variant("Set", 1, "Ranges", ranges),
         }
     }
 }
@@ -173,8 +151,7 @@ impl<N: SetMember> MessageSet<N> {
         };
         match &mut self.0 {
             Set::Saved => {}
-            Set::One(range) => turn(range),
-            Set::Many(ranges) => {
+            Set::Ranges(ranges) => {
                 ranges.iter_mut().for_each(turn);
                 ranges.sort_by_key(|range| key(range.start));
             }
@@ -204,7 +181,7 @@ impl<N: SetMember> MessageSet<N> {
     /// All messages between two, with both.
     #[must_use]
     pub fn range(start: impl Into<SetNumber<N>>, end: impl Into<SetNumber<N>>) -> Self {
-        Self(Set::One(SeqRange::new(start, end)))
+        Self(Set::Ranges([SeqRange::new(start, end)].into()))
     }
 
     /// Several ranges, in this order.
@@ -214,7 +191,7 @@ impl<N: SetMember> MessageSet<N> {
     /// There are none.
     pub fn from_ranges(ranges: impl IntoIterator<Item = SeqRange<N>>) -> Result<Self, Invalid> {
         let ranges: Vec<_> = ranges.into_iter().collect();
-        if ranges.is_empty() { Err(EMPTY) } else { Ok(Self(ranges.into())) }
+        if ranges.is_empty() { Err(EMPTY) } else { Ok(Self(Set::Ranges(ranges.into()))) }
     }
 
     /// Several messages, in this order; numbers that follow each other become a range.
@@ -235,16 +212,6 @@ impl<N: SetMember> MessageSet<N> {
         Self::from_ranges(ranges)
     }
 
-    /// Adds a range to those there are.
-    #[cold]
-    fn push(&mut self, range: SeqRange<N>) {
-        match &mut self.0 {
-            Set::Saved => self.0 = Set::One(range),
-            Set::One(first) => self.0 = Set::Many([*first, range].into()),
-            Set::Many(ranges) => ranges.push(range),
-        }
-    }
-
     /// Tells whether this is `$`.
     #[must_use]
     pub const fn is_saved(&self) -> bool {
@@ -263,7 +230,10 @@ impl<N: SetMember> MessageSet<N> {
     /// The ranges as they were named; none if this is `$`.
     #[must_use]
     pub fn ranges(&self) -> &[SeqRange<N>] {
-        self.0.ranges()
+        match &self.0 {
+            Set::Saved => &[],
+            Set::Ranges(ranges) => ranges,
+        }
     }
 
     /// Tells whether `number` is in the set, where `largest` is the largest number in use.
@@ -312,19 +282,15 @@ impl<N: SetMember> MessageSet<N> {
         if r.eat(b'$') {
             return Ok(Self::saved());
         }
-        let mut set: Option<Self> = None;
+        let mut ranges = ShortList::new();
         read_ranges(r, |r| {
             let start = SetNumber::read(r)?;
             let end = if r.eat(b':') { SetNumber::read(r)? } else { start };
-            let range = SeqRange { start, end };
-            match &mut set {
-                None => set = Some(Self(Set::One(range))),
-                Some(set) => set.push(range),
-            }
+            ranges.push(SeqRange { start, end });
             Ok(())
         })?;
         // One range at least was read.
-        set.ok_or_else(|| r.error("expected a set of messages"))
+        Ok(Self(Set::Ranges(ranges)))
     }
 
     /// Appends the set.
@@ -404,7 +370,7 @@ pub(crate) fn read_nz(r: &mut Reader<'_>) -> Result<NonZeroU32, ParseError> {
 impl<N: SetMember> From<KnownSet<N>> for MessageSet<N> {
     fn from(set: KnownSet<N>) -> Self {
         let ranges: Vec<_> = set.ranges().map(|(start, end)| SeqRange::new(start, end)).collect();
-        Self(ranges.into())
+        Self(Set::Ranges(ranges.into()))
     }
 }
 

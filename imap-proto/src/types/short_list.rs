@@ -54,6 +54,9 @@ impl<T> ShortList<T> {
 
     #[inline(never)]
     fn push_more(&mut self, value: T) {
+        if let Repr::Many(values) = &mut self.0 {
+            return values.push(value);
+        }
         let mut values = Vec::from(mem::take(self));
         values.push(value);
         self.0 = Repr::Many(values);
