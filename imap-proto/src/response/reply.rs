@@ -169,8 +169,14 @@ impl Reply {
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.kind.as_str().as_bytes());
-        out.push(b' ');
+        // What has a known length is put by an instruction or two, and not by a call.
+        match self.kind {
+            ReplyKind::Ok => out.extend_from_slice(b"OK "),
+            ReplyKind::No => out.extend_from_slice(b"NO "),
+            ReplyKind::Bad => out.extend_from_slice(b"BAD "),
+            ReplyKind::PreAuth => out.extend_from_slice(b"PREAUTH "),
+            ReplyKind::Bye => out.extend_from_slice(b"BYE "),
+        }
         write_text(out, self.code.as_ref(), &self.text);
     }
 }

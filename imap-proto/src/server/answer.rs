@@ -241,7 +241,7 @@ impl Machine {
             Then::Upgrade(upgrade) => self.phase = Phase::Upgrading(upgrade),
             Then::LoginFailed | Then::GoOn => {}
         }
-        self.tagged(current.tag.as_bytes(), &reply);
+        self.tagged(current.tag.as_text(), &reply);
         if then == Then::LoginFailed {
             self.session.auth_failures += 1;
             let limit = self.config.limits.auth_failures;

@@ -203,7 +203,7 @@ impl Machine {
             BodyRefusal::TooLarge => Reply::from_static(ReplyKind::No, text).with_code(Code::TooBig),
             _ => Reply::from_static(ReplyKind::Bad, text),
         };
-        self.tagged(current.tag.as_bytes(), &reply);
+        self.tagged(current.tag.as_text(), &reply);
         Some(Event::BodyRefused { ticket: current.ticket, reason })
     }
 }

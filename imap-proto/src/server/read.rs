@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade,
+    Dialect, Error, Next, ParseError, Parsed, SaslStep, Text, Ticket, Upgrade,
     private::{await_tls, once_drained, refuse_injection},
     sasl::{self, Steps},
 };
@@ -232,7 +232,7 @@ impl Machine {
     fn refuse_line(&mut self, bytes: Bytes, refusal: &Refusal) -> Reading {
         let head = parse_head(&bytes);
         let tag = head.map(|head| head.tag).or_else(|| self.lone_tag(&bytes));
-        self.tagged(tag.unwrap_or(b"*"), &refusal.status);
+        self.tagged(&Text::from(tag.unwrap_or(b"*")), &refusal.status);
         let bytes = without_secrets(bytes);
         self.count_bad()?;
         Ok(Some(Event::Malformed { ticket: None, bytes, error: refusal.error }))
@@ -249,7 +249,7 @@ impl Machine {
     /// Answers a command that is not handed out.
     #[cold]
     pub(super) fn refuse_command(&mut self, Request { tag, command }: Request, refusal: Refusal) -> Reading {
-        self.tagged(tag.as_bytes(), &refusal.status);
+        self.tagged(tag.as_text(), &refusal.status);
         self.count_bad()?;
         Ok(Some(Event::Refused { command, reply: Box::new(refusal.status) }))
     }
@@ -343,7 +343,7 @@ impl Machine {
                     Capability::write_all(out, offer);
                     out.extend_from_slice(b"\r\n");
                 });
-                self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Ok, "done"));
+                self.tagged(tag.as_text(), &Reply::from_static(ReplyKind::Ok, "done"));
                 return Ok(None);
             }
             Command::Enable(asked) => return Ok(self.enable(tag, asked)),
@@ -422,7 +422,7 @@ impl Machine {
             Capability::write_all(out, &enabled);
             out.extend_from_slice(b"\r\n");
         });
-        self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Ok, "done"));
+        self.tagged(tag.as_text(), &Reply::from_static(ReplyKind::Ok, "done"));
         if enabled.is_empty() { None } else { Some(Event::Enabled(enabled)) }
     }
 

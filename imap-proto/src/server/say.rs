@@ -1,6 +1,6 @@
 //! What a server says by itself.
 
-use mailwire_core::Error;
+use mailwire_core::{Error, Text};
 
 use super::state::{Machine, Phase};
 use crate::{
@@ -100,12 +100,12 @@ impl Machine {
         });
     }
 
-    pub(super) fn tagged(&mut self, tag: &[u8], status: &Reply) {
+    pub(super) fn tagged(&mut self, tag: &Text, status: &Reply) {
         if !self.can_read(status) {
             return self.tagged(tag, &status.to_ascii());
         }
         self.output.write(|out| {
-            out.extend_from_slice(tag);
+            tag.append_to(out);
             out.push(b' ');
             status.write(out);
             out.extend_from_slice(b"\r\n");
