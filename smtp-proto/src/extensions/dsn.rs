@@ -24,7 +24,7 @@ use crate::{
     Mailbox,
     capability::Extension,
     types::{
-        chars::{self, ATEXT, HIGH, VALUE, XCHAR},
+        chars::{self, ATEXT, HIGH, LISTED, VALUE, XCHAR},
         xtext,
     },
 };
@@ -166,7 +166,7 @@ impl Value for Notify {
         let mut conditions = Self::NEVER;
         loop {
             let start = cursor.offset();
-            let word = cursor.take_while(|byte| chars::is(byte, VALUE) && byte != b',');
+            let word = cursor.take_while(|byte| chars::is(byte, LISTED));
             conditions = conditions
                 | match Condition::of(word) {
                     Some(Condition::Success) => Self::SUCCESS,

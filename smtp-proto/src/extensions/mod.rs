@@ -220,7 +220,9 @@ impl<T: Value> Field for Option<T> {
 
     fn read(&mut self, keyword: &[u8], cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
         cursor.expect(b'=', "expected = and a value")?;
-        Ok(self.replace(T::read(keyword, cursor)?).is_some())
+        let again = self.is_some();
+        *self = Some(T::read(keyword, cursor)?);
+        Ok(again)
     }
 
     // Always: a name of known length is put by an instruction or two, and not by a call.

@@ -131,12 +131,15 @@ impl<'a> ReplyLines<'a> {
         Some(start..end)
     }
 
+    /// The next line as bytes, and whether it is the last.
+    pub(super) fn next_bytes(&mut self) -> Option<(&'a [u8], bool)> {
+        let range = self.next_range()?;
+        Some((self.bytes.get(range)?, self.next.is_none()))
+    }
+
     /// The lines as bytes.
     pub(super) fn bytes(mut self) -> impl Iterator<Item = &'a [u8]> {
-        core::iter::from_fn(move || {
-            let range = self.next_range()?;
-            self.bytes.get(range)
-        })
+        core::iter::from_fn(move || self.next_bytes().map(|(line, _)| line))
     }
 }
 

@@ -14,9 +14,9 @@ impl Reply {
 
     /// Appends the reply with another enhanced code than its own, or none.
     pub(crate) fn write_with(&self, enhanced: Option<EnhancedCode>, out: &mut Vec<u8>) {
-        let mut lines = self.lines().bytes().peekable();
-        while let Some(line) = lines.next() {
-            write_line(self.code, enhanced, line, lines.peek().is_none(), out);
+        let mut lines = self.lines();
+        while let Some((line, last)) = lines.next_bytes() {
+            write_line(self.code, enhanced, line, last, out);
         }
     }
 }
@@ -30,16 +30,16 @@ pub(crate) fn write_line(
     last: bool,
     out: &mut Vec<u8>,
 ) {
-    out.extend_from_slice(&code.digits());
+    let [first, second, third] = code.digits();
     // A challenge without data is "334 ", with its space (RFC 4954 section 4).
-    if !last {
-        out.push(b'-');
-    } else if enhanced.is_some() || !text.is_empty() || code == ReplyCode::CHALLENGE {
-        out.push(b' ');
+    let alone = enhanced.is_none() && text.is_empty() && code != ReplyCode::CHALLENGE;
+    match (last, alone) {
+        (false, _) => out.extend_from_slice(&[first, second, third, b'-']),
+        (true, false) => out.extend_from_slice(&[first, second, third, b' ']),
+        (true, true) => out.extend_from_slice(&[first, second, third]),
     }
     if let Some(enhanced) = enhanced {
-        out.push(b'0' + enhanced.class());
-        out.push(b'.');
+        out.extend_from_slice(&[b'0' + enhanced.class(), b'.']);
         write_number(out, enhanced.subject().into());
         out.push(b'.');
         write_number(out, enhanced.detail().into());

@@ -20,6 +20,8 @@ pub(crate) const TAB: u16 = 64;
 pub(crate) const KEYWORD: u16 = 128;
 /// `xchar` of RFC 3461 section 4: `%d33-42 / %d44-60 / %d62-126`.
 pub(crate) const XCHAR: u16 = 256;
+/// What stands between commas in an `esmtp-value`: `%d33-43 / %d45-60 / %d62-126`.
+pub(crate) const LISTED: u16 = 512;
 
 static CLASSES: ByteClasses = ByteClasses::NONE
     .with_alphanumeric(ALNUM | ATEXT)
@@ -34,7 +36,9 @@ static CLASSES: ByteClasses = ByteClasses::NONE
     .with_alphanumeric(KEYWORD)
     .with(KEYWORD, b"-")
     .with_range(XCHAR, 33, 126)
-    .without(XCHAR, b"+=");
+    .without(XCHAR, b"+=")
+    .with_range(LISTED, 33, 126)
+    .without(LISTED, b",=");
 
 /// Whether `byte` is in one of `classes`.
 #[inline]

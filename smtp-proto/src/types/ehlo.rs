@@ -46,8 +46,7 @@ impl EhloName {
             Ok(end) if matches!(cursor.peek(), None | Some(b' ' | b'\t')) => {
                 let name = text_between(cursor, start, end);
                 let odd = cursor.deviations().len() > deviations;
-                let tagged = if odd { name.as_str().and_then(with_tag) } else { None };
-                Ok(Self::unchecked(tagged.map_or(name, Text::from)))
+                Ok(Self::unchecked(if odd { tagged(name) } else { name }))
             }
             // What is wrong after it, the end of the line says.
             Ok(end) if cursor.dialect() == Dialect::Strict => {
@@ -68,6 +67,12 @@ impl EhloName {
         cursor.deviate_at(start, deviation::UNUSUAL_EHLO_NAME)?;
         Ok(Self::unchecked(text))
     }
+}
+
+/// A name that the grammar does not have, with the tag of its address literal if that is missing.
+#[cold]
+fn tagged(name: Text) -> Text {
+    name.as_str().and_then(with_tag).map_or(name, Text::from)
 }
 
 impl From<Host> for EhloName {
