@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the table that the test `sqlite_growth` of `mailwire-store` prints, in both directions by powers of ten:
+"""Draws a table that the tests `sqlite_growth` and `postgres` of `mailwire-store` print, in both directions by powers of ten:
 
     cargo test --release -p mailwire-store --test sqlite_growth mailboxes -- --ignored --nocapture | benches/growth.py >docs/src/growth.svg
 """

@@ -169,7 +169,7 @@ impl Uids {
     }
 
     /// How many ranges there are.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn runs(&self) -> usize {
         self.0.len()
     }

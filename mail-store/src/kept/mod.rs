@@ -14,6 +14,8 @@ pub(crate) mod keywords;
 pub(crate) mod leases;
 pub(crate) mod limits;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod maps;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod messages;
 pub(crate) mod references;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -16,40 +16,52 @@ use super::{
 use crate::{Changes, Cursor, Error, MailboxId, MailboxPath, Mailboxes, Opened, Result, Uids, kept::mod_seq};
 use tokio_postgres::Row as Line;
 
-/// Flags that were changed, what is gone, and the map of UIDs from a UID on.
-fn look_at_changes(mailbox: i64, after: Cursor, limit: usize, from: Uid) -> [Query; 3] {
+/// Flags that were changed.
+fn look_at_flags(mailbox: i64, after: Cursor, limit: usize) -> Query {
     let flags = "SELECT uid, modseq, flags, keywords FROM message
         WHERE mailbox=$1 AND (modseq, uid) > ($2, $3) AND uid < $4 ORDER BY modseq, uid LIMIT $5";
-    let gone = "SELECT first, last FROM vanished WHERE mailbox=$1 AND modseq>$2";
     let (number, within) = (int(after.mod_seq().get()), i64::from(after.last_within().get()));
     // Of `Uid::MAX`, which is never given, all messages are below.
     let below = i64::from(after.uid_next().get());
-    [
-        query!(flags, mailbox, number, within, below, int(limit as u64).saturating_add(1)),
-        query!(gone, mailbox, int(after.vanished().get())),
-        look_at_map(mailbox, from),
-    ]
+    query!(flags, mailbox, number, within, below, int(limit as u64).saturating_add(1))
 }
 
-/// What happened, as [`look_at_changes`] has found it.
+/// What is gone.
+fn look_at_gone(mailbox: i64, after: ModSeq) -> Query {
+    let gone = "SELECT first, last, modseq FROM vanished WHERE mailbox=$1 AND modseq>$2";
+    query!(gone, mailbox, int(after.get()))
+}
+
+/// What is gone after a change.
+fn gone(lines: &[Line], after: ModSeq) -> Result<Uids> {
+    let mut gone = Vec::new();
+    for line in lines {
+        if number(line, 2)? > after.get() {
+            gone.push((uid(line, 0)?, uid(line, 1)?));
+        }
+    }
+    Ok(gone.into_iter().collect())
+}
+
+/// What happened. `uids`: those that there are, at least from where the cursor is, or all if it is from before what is
+/// remembered as gone.
 fn changes(
     folder: &crate::kept::folder::Folder,
     after: Cursor,
     limit: usize,
-    found: [&[Line]; 3],
-    names: &[Line],
+    uids: &Uids,
+    [flags, lost, names]: [&[Line]; 3],
 ) -> Result<Changes> {
-    let [flags, gone, pages] = found;
     let info = &folder.info;
     let mut changes = Changes::new(Cursor::new(folder.mod_seq(), info.uid_next));
     if after.uid_next() < info.uid_next {
-        changes.arrived = map(pages, after.uid_next())?;
+        changes.arrived = uids.difference(&Uids::below(after.uid_next()));
     }
     changes.vanished = if after.vanished().get() < folder.vanished_floor {
         let known = Uids::below(after.uid_next().min(info.uid_next));
-        known.difference(&map(pages, Uid::MIN)?)
+        known.difference(uids)
     } else {
-        gone.iter().map(|line| Ok((uid(line, 0)?, uid(line, 1)?))).collect::<Result<Uids>>()?
+        gone(lost, after.vanished())?
     };
     let told = |line: &Line| Ok((uid(line, 0)?, mod_seq(number(line, 1)?), bits(line, 2, 3)?));
     let mut told = flags.iter().map(told).collect::<Result<Vec<_>>>()?;
@@ -67,22 +79,36 @@ impl Inner {
     pub(super) async fn open(&self, mailbox: MailboxId, since: Option<Cursor>) -> Result<Opened> {
         let id = int(mailbox.get());
         let unseen = "SELECT uid FROM message WHERE mailbox=$1 AND flags & 1 = 0 ORDER BY uid LIMIT 1";
-        let mut look = vec![look_at_folder(mailbox), look_at_keywords(vec![id]), query!(unseen, id)];
-        match since {
-            Some(since) => look.extend(look_at_changes(id, since, usize::MAX, Uid::MIN)),
-            None => look.push(look_at_map(id, Uid::MIN)),
-        }
-        let found = self.ask(look).await?;
-        let folder = folder(lines(&found, 0).first().ok_or(Error::NoSuchMailbox)?)?;
-        let pages = lines(&found, if since.is_some() { 5 } else { 3 });
-        let mut opened = Opened::new(folder.info.clone(), map(pages, Uid::MIN)?);
+        let mut kept = self.maps.get(id);
+        let (found, folder, uids) = loop {
+            // What has come and gone since the map was kept, or all there is.
+            let from = kept.as_ref().map_or(Uid::MIN, |map| map.uid_next);
+            let since_when = [kept.as_ref().map(|map| map.at), since.map(|since| since.vanished())];
+            let mut look = vec![look_at_folder(mailbox), look_at_keywords(vec![id]), query!(unseen, id)];
+            look.push(look_at_map(id, from));
+            look.extend(since_when.into_iter().flatten().min().map(|after| look_at_gone(id, after)));
+            look.extend(since.map(|since| look_at_flags(id, since, usize::MAX)));
+            let found = self.ask(look).await?;
+            let folder = folder(lines(&found, 0).first().ok_or(Error::NoSuchMailbox)?)?;
+            let there = || map(lines(&found, 3), from);
+            let uids = match &kept {
+                Some(known) => known.now(&folder, there, || gone(lines(&found, 4), known.at))?,
+                None => Some(there()?),
+            };
+            match uids {
+                Some(uids) => break (found, folder, uids),
+                None => kept = None,
+            }
+        };
+        self.maps.keep(&folder, &uids);
+        let mut opened = Opened::new(folder.info.clone(), uids);
         opened.first_unseen = lines(&found, 2).first().map(|line| uid(line, 0)).transpose()?;
         let keywords = keywords(lines(&found, 1), id)?;
         opened.keywords = keywords.all();
         opened.new_keywords = !keywords.is_full();
         let told = |since| {
-            let parts = [lines(&found, 3), lines(&found, 4), pages];
-            changes(&folder, since, usize::MAX, parts, lines(&found, 1))
+            let parts = [lines(&found, 5), lines(&found, 4), lines(&found, 1)];
+            changes(&folder, since, usize::MAX, &opened.uids, parts)
         };
         opened.changes = since.map(told).transpose()?;
         Ok(opened)
@@ -106,7 +132,11 @@ impl Inner {
         loop {
             let from = if whole { Uid::MIN } else { after.uid_next().min(seen.info.uid_next) };
             let mut look = vec![look_at_folder(mailbox), look_at_keywords(vec![seen.id])];
-            look.extend(look_at_changes(seen.id, after, limit, from));
+            look.extend([
+                look_at_flags(seen.id, after, limit),
+                look_at_gone(seen.id, after.vanished()),
+                look_at_map(seen.id, from),
+            ]);
             let found = self.ask(look).await?;
             let Some(line) = lines(&found, 0).first() else { return Ok(gone()) };
             let now = folder(line)?;
@@ -115,8 +145,9 @@ impl Inner {
                 whole = true;
                 continue;
             }
-            let parts = [lines(&found, 2), lines(&found, 3), lines(&found, 4)];
-            return changes(&now, after, limit, parts, lines(&found, 1));
+            let uids = map(lines(&found, 4), from)?;
+            let parts = [lines(&found, 2), lines(&found, 3), lines(&found, 1)];
+            return changes(&now, after, limit, &uids, parts);
         }
     }
 

@@ -118,11 +118,14 @@ use self::{
 };
 use crate::{
     Error, MailboxId, Result,
-    kept::{coming::Coming, limits::Limits, mod_seq},
+    kept::{coming::Coming, limits::Limits, maps::Maps, mod_seq},
 };
 
 /// So many numbers of bodies are left out after the database went back to an earlier state.
 const SKIPPED: i64 = 1 << 32;
+
+/// From so many UIDs on the map of a mailbox is kept.
+const MAPPED: u32 = 1 << 13;
 
 /// How often it is looked whether there is something to be swept.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -245,6 +248,7 @@ struct Inner {
     connector: Connector,
     coming: Arc<Coming>,
     lanes: Lanes,
+    maps: Maps,
     hints: Arc<Hints>,
     leases: Leases,
     decoy_key: Secret,
@@ -284,6 +288,7 @@ impl PostgresStore {
             config: Arc::new(config),
             connector,
             lanes: Lanes::default(),
+            maps: Maps::new(MAPPED),
             hints,
             leases: Leases::default(),
             decoy_key: known.decoy_key.into(),

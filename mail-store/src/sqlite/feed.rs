@@ -6,13 +6,13 @@ use super::{
     Config,
     account::Account,
     folder::{Folder, broken, uid},
-    maps::Maps,
     sql::{Sql, all, get, int, nat, one, params},
 };
 use crate::{
     Changes, Cursor, MailboxId, MailboxPath, Mailboxes, Opened, Result, Uids,
     kept::{
         keywords::{Bits, Keywords},
+        maps::Maps,
         mod_seq,
     },
 };
@@ -29,13 +29,27 @@ pub(super) fn keywords(sql: &Sql, mailbox: i64) -> Result<Keywords> {
 
 pub(super) fn open(sql: &Sql, maps: &Maps, mailbox: MailboxId, since: Option<Cursor>) -> Result<Opened> {
     let folder = Folder::load(sql, mailbox)?;
-    let mut opened = Opened::new(folder.info.clone(), maps.uids(sql, &folder)?);
+    let mut opened = Opened::new(folder.info.clone(), uids(sql, maps, &folder)?);
     opened.first_unseen = folder.first_unseen(sql)?;
     let keywords = keywords(sql, folder.id)?;
     opened.keywords = keywords.all();
     opened.new_keywords = !keywords.is_full();
     opened.changes = since.map(|since| changes(sql, &folder, since, usize::MAX)).transpose()?;
     Ok(opened)
+}
+
+/// The UIDs of a mailbox, as the snapshot has it.
+fn uids(sql: &Sql, maps: &Maps, folder: &Folder) -> Result<Uids> {
+    let known = match maps.get(folder.id) {
+        Some(map) => {
+            let arrived = || arrived(sql, folder, map.uid_next);
+            map.now(folder, arrived, || vanished(sql, folder, map.at))?
+        }
+        None => None,
+    };
+    let uids = known.map_or_else(|| folder.uids(sql, Uid::MIN), Ok)?;
+    maps.keep(folder, &uids);
+    Ok(uids)
 }
 
 /// The feed. It is a query over what there is, and over a log of what is gone.

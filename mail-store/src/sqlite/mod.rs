@@ -76,7 +76,6 @@ mod feed;
 mod folder;
 mod index;
 mod mailboxes;
-mod maps;
 mod messages;
 mod schema;
 mod sql;
@@ -100,8 +99,11 @@ use self::sql::{Sql, all, failed, get, one, params, run};
 pub use crate::kept::{leases::Held, watch::Watch};
 use crate::{
     Error, Result,
-    kept::{coming::Coming, leases::Leases, limits::Limits},
+    kept::{coming::Coming, leases::Leases, limits::Limits, maps::Maps},
 };
+
+/// From so many UIDs on the map of a mailbox is kept.
+const MAPPED: u32 = 1 << 16;
 
 /// What a [`SqliteStore`] may cost, and what its users may have.
 #[non_exhaustive]
@@ -225,7 +227,7 @@ struct Inner {
     writer: Arc<writer::Writer>,
     coming: Arc<Coming>,
     path: PathBuf,
-    maps: maps::Maps,
+    maps: Maps,
     readers: Mutex<Vec<Sql>>,
     places: Arc<Semaphore>,
     decoy_key: Secret,
@@ -262,7 +264,7 @@ impl SqliteStore {
                 writer: Arc::new(writer),
                 coming,
                 path,
-                maps: maps::Maps::default(),
+                maps: Maps::new(MAPPED),
                 readers: Mutex::default(),
                 decoy_key: decoy_key.unwrap_or_default().into(),
                 blobs: Mutex::new((0, 0)),
