@@ -117,6 +117,7 @@ impl Tx {
         if after != folder.info.rights {
             folder.info.rights = after;
             folder.info.mod_seq = mod_seq(self.account.next_change());
+            self.write(query!("UPDATE mailbox SET rights=$2 WHERE id=$1", folder.id, after.to_string()));
             self.put(folder);
         }
         Ok(())

@@ -145,9 +145,16 @@ impl Writer {
         announced: Option<u64>,
         replaced: Option<u64>,
     ) -> Result<Self> {
-        let look = accounts.iter().map(|account| lines::look_at_account(*account)).collect();
         let mut rooms = Vec::with_capacity(accounts.len());
-        for given in store.ask(look).await? {
+        let mut look = Vec::new();
+        for account in accounts {
+            match store.rooms.plenty(*account) {
+                Some(room) => rooms.push((*account, room)),
+                None => look.push(lines::look_at_account(*account)),
+            }
+        }
+        let found = if look.is_empty() { Vec::new() } else { store.ask(look).await? };
+        for given in found {
             let account = lines::account(given.first().ok_or(Error::NoSuchAccount)?, &store.config)?;
             rooms.extend(account.room(replaced).map(|room| (account.id, room)));
         }

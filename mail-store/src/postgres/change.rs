@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use super::{Inner, Patience, sql::Failure, tx::Tx};
+use super::{Inner, Patience, sql::Failure, together::Look, tx::Tx};
 use crate::{Error, Result};
 
 /// So many changes are in one transaction.
@@ -22,6 +22,8 @@ pub(super) struct Needs {
     pub(super) inbox: bool,
     /// Identifiers by which threads are found.
     pub(super) threads: Vec<Bytes>,
+    /// It is likely to need nothing else.
+    pub(super) is_all: bool,
 }
 
 impl Needs {
@@ -33,6 +35,7 @@ impl Needs {
         self.mailboxes.extend(&other.mailboxes);
         self.inbox |= other.inbox;
         self.threads.extend(other.threads.iter().cloned());
+        self.is_all &= other.is_all;
     }
 }
 
@@ -158,7 +161,7 @@ impl Inner {
     }
 
     /// Makes changes by one transaction, and answers.
-    async fn commit(&self, account: i64, mut jobs: Vec<Box<dyn Job>>) {
+    async fn commit(self: &Arc<Self>, account: i64, mut jobs: Vec<Box<dyn Job>>) {
         let mut patience = Patience::new(self.config.wait);
         let mut doubt: Option<String> = None;
         loop {
@@ -203,13 +206,18 @@ impl Inner {
 
     /// Makes changes by one transaction. Gives the number of the last one, if something has changed.
     async fn attempt(
-        &self,
+        self: &Arc<Self>,
         account: i64,
         jobs: &mut [Box<dyn Job>],
         repeated: bool,
     ) -> Result<Option<u64>, Stop> {
-        let mut needs = Needs::default();
+        let mut needs = Needs { is_all: !repeated, ..Needs::default() };
         jobs.iter().for_each(|job| needs.add(job.needs()));
+        if needs.is_all
+            && let Some(done) = self.attempt_together(account, jobs, &needs).await
+        {
+            return done;
+        }
         let conn = self.conn().await.map_err(Stop::Failed)?;
         let begun = Tx::begin(conn, &self.config, account, &needs, repeated).await;
         let mut tx = begun.map_err(Stop::Failed)?;
@@ -226,12 +234,48 @@ impl Inner {
             }
         }
         match tx.finish().await {
-            Ok(mod_seq) => Ok(mod_seq),
+            Ok(mod_seq) => {
+                self.rooms.put(&tx.account);
+                Ok(mod_seq)
+            }
             Err((Failure::Lost(text), true)) => Err(Stop::InDoubt(text)),
             Err((failure, _)) => {
                 tx.conn.roll_back().await;
                 Err(Stop::Failed(failure))
             }
+        }
+    }
+}
+
+impl Inner {
+    /// Works changes out from what is seen without a lock, and writes them together with those of other accounts. `None`:
+    /// nothing was done, and it takes a transaction of their own to find out why.
+    async fn attempt_together(
+        self: &Arc<Self>,
+        account: i64,
+        jobs: &mut [Box<dyn Job>],
+        needs: &Needs,
+    ) -> Option<Result<Option<u64>, Stop>> {
+        let seen = self.together(Look { account, needs: needs.clone() }).await.ok()?;
+        let mut tx = Tx::apart(seen?);
+        for job in jobs {
+            let mark = tx.mark();
+            let is_done = job.run(&mut tx).await;
+            if tx.failure.is_some() || !is_done && !tx.reset(mark) {
+                return None;
+            }
+        }
+        let part = tx.part()?;
+        if tx.mod_seq().is_none() {
+            return Some(Ok(None));
+        }
+        match self.together(part).await {
+            Ok(true) => {
+                self.rooms.put(&tx.account);
+                Some(Ok(tx.mod_seq()))
+            }
+            Err(Failure::Lost(text)) => Some(Err(Stop::InDoubt(text))),
+            Ok(false) | Err(_) => None,
         }
     }
 }

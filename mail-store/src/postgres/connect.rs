@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime};
 use rustls::ClientConfig;
 use tokio_postgres::{
     AsyncMessage, Client, NoTls,
@@ -14,9 +14,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{Config, sql::Failure};
 use crate::{Error, Result};
 
-/// What every connection of the pool begins with. To plan for long is not worth it for statements as short as ours; a
-/// transaction of a process that hangs does not keep its account locked for ever.
-const BEGIN: &str = "SET jit=off; SET enable_seqscan=off; SET lock_timeout='5s';
+/// What every connection of the pool begins with. To plan for long, or anew for other arguments, is not worth it for
+/// statements as short as ours, which go by an index line by line; a transaction of a process that hangs does not keep its
+/// account locked for ever.
+const BEGIN: &str = "SET jit=off; SET plan_cache_mode=force_generic_plan; SET enable_seqscan=off;
+    SET enable_hashjoin=off; SET enable_mergejoin=off; SET lock_timeout='5s';
     SET idle_in_transaction_session_timeout='60s'";
 
 /// Opens connections: those of the pool, and single ones.
@@ -85,6 +87,7 @@ impl Connector {
         });
         let pool = Pool::builder(manager)
             .max_size(config.connections.max(1))
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(config.wait))
             .create_timeout(Some(config.wait))

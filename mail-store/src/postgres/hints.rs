@@ -23,7 +23,7 @@ use super::{
 };
 
 /// So long hints are gathered after some were sent.
-const GATHERED: Duration = Duration::from_millis(2);
+const GATHERED: Duration = Duration::from_millis(10);
 /// How often it is asked for changes whose hints were lost.
 const ASKED: Duration = Duration::from_secs(1);
 /// How long it is waited before a connection is tried once more.

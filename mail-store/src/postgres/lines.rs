@@ -25,7 +25,8 @@ use crate::{
 macro_rules! account_columns {
     () => {
         "id, name, key, modseq, messages, bytes, mailboxes, annotations, max_bytes, max_messages, max_mailboxes,
-        max_annotations, subscribed_at, gone_floor, annotated_floor, last_uid_validity, last_thread, thread_keys"
+        max_annotations, subscribed_at, gone_floor, annotated_floor, last_uid_validity, last_thread, thread_keys,
+        xmin::text::bigint"
     };
 }
 
@@ -78,47 +79,47 @@ pub(super) fn look_at_account(id: i64) -> Query {
     query!(concat!("SELECT ", account_columns!(), " FROM account WHERE id=$1"), id)
 }
 
-pub(super) fn save_account(account: &Account) -> Query {
-    let text = "UPDATE account SET modseq=$2, messages=$3, bytes=$4, mailboxes=$5, annotations=$6, subscribed_at=$7,
-        gone_floor=$8, annotated_floor=$9, last_uid_validity=$10, last_thread=$11, thread_keys=$12 WHERE id=$1";
-    query!(
-        text,
-        account.id,
-        int(account.mod_seq),
-        int(account.messages),
-        int(account.bytes),
-        int(account.mailboxes),
-        int(account.annotations),
-        int(account.subscribed_at),
-        int(account.gone_floor),
-        int(account.annotated_floor),
-        i64::from(account.last_uid_validity),
-        int(account.last_thread),
-        int(account.thread_keys),
-    )
+/// The version of an account's line, another one each time that it is written: whatever changes of an account, its line is
+/// written, too.
+pub(super) fn version(line: &Line) -> Result<i64> {
+    get(line, 18)
 }
 
+/// How many columns an account has.
+pub(super) const ACCOUNT: usize = 19;
+/// How many columns a mailbox has.
+pub(super) const FOLDER: usize = 19;
+
+/// A mailbox whose columns begin with the first one.
 pub(super) fn folder(line: &Line) -> Result<Folder> {
-    let id: i64 = get(line, 0)?;
-    let path = MailboxPath::new(&get::<String>(line, 1)?)?;
-    let uid_validity = UidValidity::new(small(line, 3)?).ok_or_else(|| broken("a UIDVALIDITY is 0"))?;
+    folder_from(line, 0)
+}
+
+/// A mailbox whose columns begin with this one.
+pub(super) fn folder_from(line: &Line, first: usize) -> Result<Folder> {
+    let id: i64 = get(line, first)?;
+    let path = MailboxPath::new(&get::<String>(line, first + 1)?)?;
+    let uid_validity =
+        UidValidity::new(small(line, first + 3)?).ok_or_else(|| broken("a UIDVALIDITY is 0"))?;
     let mut info = Mailbox::new(MailboxId::new(super::sql::nat(id)), path, uid_validity);
-    info.special_use = get::<Option<Vec<u8>>>(line, 2)?.map(Text::from);
-    info.uid_next = uid(line, 4)?;
-    info.mod_seq = mod_seq(number(line, 5)?);
-    (info.messages, info.unseen, info.deleted) = (small(line, 6)?, small(line, 7)?, small(line, 8)?);
-    info.recent = small(line, 9)?;
-    (info.bytes, info.deleted_bytes) = (number(line, 10)?, number(line, 11)?);
-    info.rights = Rights::new(&get::<String>(line, 12)?).map_err(|_| broken("there are no such rights"))?;
+    info.special_use = get::<Option<Vec<u8>>>(line, first + 2)?.map(Text::from);
+    info.uid_next = uid(line, first + 4)?;
+    info.mod_seq = mod_seq(number(line, first + 5)?);
+    (info.messages, info.unseen, info.deleted) =
+        (small(line, first + 6)?, small(line, first + 7)?, small(line, first + 8)?);
+    info.recent = small(line, first + 9)?;
+    (info.bytes, info.deleted_bytes) = (number(line, first + 10)?, number(line, first + 11)?);
+    info.rights =
+        Rights::new(&get::<String>(line, first + 12)?).map_err(|_| broken("there are no such rights"))?;
     Ok(Folder {
         id,
-        account: get(line, 13)?,
+        account: get(line, first + 13)?,
         info,
-        first_recent: uid(line, 14)?,
-        vanished: number(line, 15)?,
-        vanished_floor: number(line, 16)?,
-        keyword_bytes: number(line, 17)?,
-        annotations: number(line, 18)?,
+        first_recent: uid(line, first + 14)?,
+        vanished: number(line, first + 15)?,
+        vanished_floor: number(line, first + 16)?,
+        keyword_bytes: number(line, first + 17)?,
+        annotations: number(line, first + 18)?,
         added: Vec::new(),
         removed: Vec::new(),
     })
@@ -127,31 +128,6 @@ pub(super) fn folder(line: &Line) -> Result<Folder> {
 pub(super) fn look_at_folder(id: MailboxId) -> Query {
     let text = concat!("SELECT ", folder_columns!(), " FROM mailbox WHERE id=$1 AND gone IS NULL");
     query!(text, int(id.get()))
-}
-
-pub(super) fn save_folder(folder: &Folder) -> Query {
-    let text = "UPDATE mailbox SET uid_next=$2, modseq=$3, messages=$4, unseen=$5, deleted=$6, recent=$7, bytes=$8,
-        deleted_bytes=$9, first_recent=$10, vanished=$11, vanished_floor=$12, keyword_bytes=$13, annotations=$14,
-        rights=$15 WHERE id=$1";
-    let info = &folder.info;
-    query!(
-        text,
-        folder.id,
-        i64::from(info.uid_next.get()),
-        int(info.mod_seq.get()),
-        i64::from(info.messages),
-        i64::from(info.unseen),
-        i64::from(info.deleted),
-        i64::from(info.recent),
-        int(info.bytes),
-        int(info.deleted_bytes),
-        i64::from(folder.first_recent.get()),
-        int(folder.vanished),
-        int(folder.vanished_floor),
-        int(folder.keyword_bytes),
-        int(folder.annotations),
-        info.rights.to_string(),
-    )
 }
 
 pub(super) fn entry(line: &Line) -> Result<(Uid, Entry)> {

@@ -8,8 +8,9 @@ use tokio_postgres::Row as Line;
 
 use super::{
     lines::{entry, entry_columns, uid},
+    save::{Fresh, Told},
     sql::{Query, broken, get, int, lines, number, query, small},
-    tx::{Fresh, Told, Tx},
+    tx::Tx,
 };
 use crate::{
     BodyId, Copied, Delivered, Destination, Error, FlagChange, How, InternalDate, MailboxId, MailboxPath,

@@ -29,7 +29,9 @@
 //!
 //! What has to be decided once is decided in the database: UIDs and mod-sequences, quotas, who has the maildrop of POP3 and who
 //! may log in there again. The line of an account is its lock, from the first statement of a change to its commit; different accounts do not wait for
-//! each other. All changes of an account that wait in one server are one transaction, of two round trips.
+//! each other. All changes of an account that wait in one server are one transaction, of two round trips. Messages that are
+//! delivered to INBOX, of any accounts, are written by one statement as far as they wait at one time: worked out from what was
+//! seen without a lock, and each account's part only if its line is still the same.
 //!
 //! After a change, other servers are told by NOTIFY, so that sessions that wait (IDLE, NOTIFY) wake at once. A hint that
 //! was lost costs a second: so often each server asks how far the accounts are that its sessions wait for. A maildrop whose
@@ -76,11 +78,14 @@ mod messages;
 mod objects;
 #[cfg(feature = "object-store")]
 mod objects;
+mod rooms;
 mod rows;
+mod save;
 mod schema;
 mod sql;
 mod store;
 mod sweep;
+mod together;
 mod tx;
 mod users;
 
@@ -114,7 +119,10 @@ use self::{
     connect::Connector,
     hints::{Hints, Tasks},
     leases::Leases,
+    rooms::Rooms,
+    save::Part,
     sql::{Conn, Failure, Query, get, int, lines as of, query},
+    together::{Look, Queue},
 };
 use crate::{
     Error, MailboxId, Result,
@@ -248,6 +256,9 @@ struct Inner {
     connector: Connector,
     coming: Arc<Coming>,
     lanes: Lanes,
+    looks: Queue<Look>,
+    parts: Queue<Part>,
+    rooms: Rooms,
     maps: Maps,
     hints: Arc<Hints>,
     leases: Leases,
@@ -257,7 +268,9 @@ struct Inner {
     /// One sweeps at a time.
     sweeping: tokio::sync::Mutex<()>,
     /// The accounts of mailboxes, which never change.
-    owners: Mutex<HashMap<i64, i64>>,
+    owners: Known<i64>,
+    /// Those of whole names: an account neither goes nor gets another one.
+    named: Known<String>,
 }
 
 impl PostgresStore {
@@ -285,16 +298,20 @@ impl PostgresStore {
         let mut tasks = Tasks::start(&hints, &connector, &known.channel);
         let inner = Arc::new(Inner {
             coming: Arc::new(Coming::new(config.coming)),
+            rooms: Rooms::new(config.coming),
+            maps: Maps::new(MAPPED),
             config: Arc::new(config),
             connector,
             lanes: Lanes::default(),
-            maps: Maps::new(MAPPED),
+            looks: Queue::default(),
+            parts: Queue::default(),
             hints,
             leases: Leases::default(),
             decoy_key: known.decoy_key.into(),
             blobs: Mutex::new(0..0),
             sweeping: tokio::sync::Mutex::default(),
-            owners: Mutex::default(),
+            owners: Known::default(),
+            named: Known::default(),
         });
         let weak = Arc::downgrade(&inner);
         let sweeps = tokio::spawn(async move {
@@ -421,22 +438,48 @@ impl Inner {
 
     /// Whose a mailbox is.
     async fn owner(&self, mailbox: MailboxId) -> Result<i64> {
-        /// So many are remembered.
-        const MOST: usize = 100_000;
         let id = int(mailbox.get());
-        let owners = || self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(owner) = owners().get(&id) {
-            return Ok(*owner);
+        if let Some(owner) = self.owners.get(&id) {
+            return Ok(owner);
         }
         let look = query!("SELECT account FROM mailbox WHERE id=$1 AND gone IS NULL", id);
         let found = self.ask(vec![look]).await?;
         let owner = get(of(&found, 0).first().ok_or(Error::NoSuchMailbox)?, 0)?;
-        let mut owners = owners();
-        if owners.len() >= MOST {
-            owners.clear();
-        }
-        owners.insert(id, owner);
+        self.owners.put(id, owner);
         Ok(owner)
+    }
+}
+
+/// Accounts that are remembered.
+#[derive(Debug)]
+struct Known<K>(Mutex<HashMap<K, i64>>);
+
+impl<K> Default for Known<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + std::hash::Hash> Known<K> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get<Q: Eq + std::hash::Hash + ?Sized>(&self, key: &Q) -> Option<i64>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.lock().get(key).copied()
+    }
+
+    fn put(&self, key: K, account: i64) {
+        /// So many are remembered.
+        const MOST: usize = 100_000;
+        let mut known = self.lock();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(key, account);
     }
 }
 

@@ -104,6 +104,11 @@ impl Conn {
         Self { object: Some(object), in_transaction: false, is_read_only: AtomicBool::new(false) }
     }
 
+    /// Where there is none, nothing can be sent.
+    pub(super) const fn none() -> Self {
+        Self { object: None, in_transaction: false, is_read_only: AtomicBool::new(false) }
+    }
+
     /// Sends statements at once, in their order, and gives what each of them gave.
     pub(super) async fn send(&self, queries: &[Query]) -> Result<Vec<Vec<Line>>, Failure> {
         self.send_all(&queries.iter().collect::<Vec<_>>()).await

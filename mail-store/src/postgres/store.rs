@@ -18,6 +18,8 @@ use mailwire_imap::{
 };
 use mailwire_transport::imap::server::{GrantableRights, MetadataOptions};
 
+use tokio_postgres::Row as Line;
+
 use super::{
     PostgresStore, annotations,
     bodies::{Reader, Writer},
@@ -25,7 +27,7 @@ use super::{
     leases::Held,
     lines::{account, folder, look_at_account, look_at_folder},
     messages::{Body, entries, look_within},
-    sql::{get, int, lines, nat, query},
+    sql::{Query, get, int, lines, nat, query},
 };
 use crate::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Destination, Error, Fields, Filter, FlagChange,
@@ -114,6 +116,9 @@ impl Store for PostgresStore {
     }
 
     async fn check_room(&self, account: AccountId, bytes: u64) -> Result<()> {
+        if self.inner.rooms.plenty(int(account.get())).is_some_and(|room| bytes <= room) {
+            return Ok(());
+        }
         let room = self.load(account).await?.room(None);
         let coming = self.inner.coming.of(int(account.get()));
         let has_room = room.is_some_and(|room| bytes <= room.saturating_sub(coming));
@@ -316,6 +321,7 @@ impl Store for PostgresStore {
         let (mailboxes, annotations) = (int(limits.mailboxes as u64), int(limits.annotations));
         let set = query!(text, int(account.get()), bytes, messages, mailboxes, annotations);
         self.inner.apply(vec![set]).await?;
+        self.inner.rooms.forget(int(account.get()));
         Ok(self.load(account).await?.quota_root())
     }
 
@@ -390,30 +396,43 @@ impl Store for PostgresStore {
         mailbox: MailboxId,
         fresh: Option<Secret>,
     ) -> Result<Option<Secret>> {
-        let look = || query!("SELECT url_key FROM mailbox WHERE id=$1 AND gone IS NULL", int(mailbox.get()));
-        let mut found = self.inner.ask(vec![look()]).await?;
-        let mut known: Option<Vec<u8>> = get(lines(&found, 0).first().ok_or(Error::NoSuchMailbox)?, 0)?;
-        if let Some(fresh) = fresh.filter(|_| known.is_none()) {
-            let text = "UPDATE mailbox SET url_key=$2 WHERE id=$1 AND gone IS NULL AND url_key IS NULL";
-            let set = query!(text, int(mailbox.get()), fresh.expose().to_vec());
-            found = self.inner.apply_and_read(vec![set, look()]).await?;
-            known = get(lines(&found, 1).first().ok_or(Error::NoSuchMailbox)?, 0)?;
-        }
-        Ok(known.map(Secret::from))
+        let id = int(mailbox.get());
+        let found = self.inner.ask(vec![look_at_url_key(id)]).await?;
+        let known = url_key(lines(&found, 0))?;
+        let Some(fresh) = fresh.filter(|_| known.is_none()) else { return Ok(known) };
+        let owner = self.inner.owner(mailbox).await?;
+        self.inner
+            .change(owner, Needs::mailboxes([id]), move |tx| {
+                let fresh = fresh.clone();
+                Box::pin(async move {
+                    let text =
+                        "UPDATE mailbox SET url_key=$2 WHERE id=$1 AND gone IS NULL AND url_key IS NULL";
+                    tx.write(query!(text, id, fresh.expose().to_vec()));
+                    url_key(lines(&tx.read(vec![look_at_url_key(id)]).await?, 0))
+                })
+            })
+            .await
     }
 
     async fn reset_url_keys(&self, account: AccountId, mailbox: Option<MailboxId>) -> Result<()> {
-        let reset = match mailbox {
+        let (account, mailbox) = match mailbox {
             Some(mailbox) => {
                 let folder = self.folder(mailbox).await?;
-                query!("UPDATE mailbox SET url_key=NULL WHERE id=$1", folder.id)
+                (folder.account, Some(folder.id))
             }
-            None => {
-                let account = self.load(account).await?;
-                query!("UPDATE mailbox SET url_key=NULL WHERE account=$1", account.id)
-            }
+            None => (int(account.get()), None),
         };
-        self.inner.apply(vec![reset]).await
+        self.inner
+            .change(account, Needs::default(), move |tx| {
+                Box::pin(async move {
+                    tx.write(match mailbox {
+                        Some(mailbox) => query!("UPDATE mailbox SET url_key=NULL WHERE id=$1", mailbox),
+                        None => query!("UPDATE mailbox SET url_key=NULL WHERE account=$1", account),
+                    });
+                    Ok(())
+                })
+            })
+            .await
     }
 
     fn watch(&self, account: AccountId) -> Watch {
@@ -423,6 +442,15 @@ impl Store for PostgresStore {
     async fn lease(&self, account: AccountId, lease: Lease, time: Duration) -> Result<Held> {
         self.inner.lease(int(account.get()), lease, time).await
     }
+}
+
+fn look_at_url_key(mailbox: i64) -> Query {
+    query!("SELECT url_key FROM mailbox WHERE id=$1 AND gone IS NULL", mailbox)
+}
+
+fn url_key(lines: &[Line]) -> Result<Option<Secret>> {
+    let key: Option<Vec<u8>> = get(lines.first().ok_or(Error::NoSuchMailbox)?, 0)?;
+    Ok(key.map(Secret::from))
 }
 
 impl PostgresStore {
@@ -462,6 +490,7 @@ impl PostgresStore {
     async fn deliver_to(&self, body: &mut Body, target: &Target, place: usize) -> Result<Delivered> {
         let mut needs = Needs { threads: body.threads.clone(), ..Needs::default() };
         let owner = self.owner_of(target, &mut needs).await?;
+        needs.is_all = needs.inbox && body.fresh.is_some();
         let (asked, place) = (Arc::new((body.clone(), target.clone())), int(place as u64));
         let delivered = self
             .inner

@@ -6,8 +6,8 @@ use super::{
     Inner,
     bodies::PIECE,
     mailboxes::empty,
+    save::refer,
     sql::{Failure, int, lines as of, query},
-    tx::refer,
 };
 use crate::kept::tables::{micros, now};
 

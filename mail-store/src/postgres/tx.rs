@@ -1,7 +1,8 @@
 //! A transaction that changes an account: what is known of it, what is to be written.
 //!
 //! It takes two round trips: one to lock the account's line and to look at what the changes need, one to write all that
-//! has become of it, with the commit.
+//! has become of it, with the commit. Or it is worked out from what was seen without a lock, and written together with what
+//! has become of other accounts, if it is still so.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,38 +13,20 @@ use tokio_postgres::Row as Line;
 use super::{
     Config,
     change::Needs,
-    lines::{self, account_columns, folder_columns, look_at_keywords, save_account, save_folder},
-    sql::{Bitmap, Conn, Failure, Query, get, int, lines as of, number, query},
+    lines::{self, account_columns, folder_columns, look_at_keywords},
+    save::{Fresh, Part, Told, pages_of, refer, save},
+    sql::{Conn, Failure, Query, get, int, lines as of, number, query},
+    together::Seen,
 };
 use crate::{
-    Error, MailboxPath, Result,
+    Error, MailboxPath, Result, Uids,
     kept::{
         account::Account,
         after,
-        folder::{Entry, Folder, MAX_VANISHED, PAGE},
+        folder::{Entry, Folder, MAX_VANISHED},
         keywords::Keywords,
-        tables::now,
     },
 };
-
-/// A body that comes with its first message.
-#[derive(Debug, Clone)]
-pub(super) struct Fresh {
-    pub(super) size: u64,
-    pub(super) raw: Bytes,
-    pub(super) summary: Option<Vec<u8>>,
-}
-
-/// What was delivered, for whoever has to ask again.
-#[derive(Debug, Clone)]
-pub(super) struct Told {
-    pub(super) blob: i64,
-    pub(super) place: i64,
-    pub(super) mailbox: i64,
-    pub(super) uid_validity: u32,
-    pub(super) uid: Uid,
-    pub(super) mod_seq: u64,
-}
 
 pub(super) struct Tx {
     pub(super) conn: Conn,
@@ -51,6 +34,8 @@ pub(super) struct Tx {
     pub(super) failure: Option<Failure>,
     /// Some of its changes may have been made already.
     pub(super) repeated: bool,
+    /// Of the account's line, if that is not locked.
+    version: Option<i64>,
     pub(super) account: Account,
     loaded: Account,
     folders: HashMap<i64, Folder>,
@@ -90,24 +75,44 @@ impl Tx {
         repeated: bool,
     ) -> Result<Self, Failure> {
         let lock = concat!("SELECT ", account_columns!(), " FROM account WHERE id=$1 FOR NO KEY UPDATE");
-        let queries =
-            vec![query!(lock, account), folders(account, needs), keywords(needs), threads(account, needs)];
+        let queries = vec![
+            query!(lock, account),
+            folders(account, &needs.mailboxes, needs.inbox),
+            look_at_keywords(needs.mailboxes.clone()),
+            threads(account, needs),
+        ];
         let given = conn.begin(queries).await?;
-        let read = || {
-            let line = of(&given, 0).first().ok_or(Error::NoSuchAccount)?;
-            lines::account(line, config)
-        };
-        let account = match read() {
+        let line = of(&given, 0).first().ok_or(Error::NoSuchAccount);
+        let account = match line.and_then(|line| lines::account(line, config)) {
             Ok(account) => account,
             Err(error) => {
                 conn.roll_back().await;
                 return Err(Failure::Refused(error));
             }
         };
-        let mut tx = Self {
+        let mut tx = Self::new(conn, account, repeated);
+        if let Err(error) = tx.know(&given, needs) {
+            tx.conn.roll_back().await;
+            return Err(Failure::Refused(error));
+        }
+        Ok(tx)
+    }
+
+    /// As if it were a transaction, of what was [seen](Seen) without a lock. It fails where it needs anything else.
+    pub(super) fn apart(seen: Seen) -> Self {
+        let mut tx = Self::new(Conn::none(), seen.account, false);
+        tx.version = Some(seen.version);
+        tx.know_folder(seen.inbox);
+        tx.threads.extend(seen.threads);
+        tx
+    }
+
+    fn new(conn: Conn, account: Account, repeated: bool) -> Self {
+        Self {
             conn,
             failure: None,
             repeated,
+            version: None,
             loaded: account.clone(),
             account,
             folders: HashMap::new(),
@@ -122,20 +127,15 @@ impl Tx {
             fresh_threads: Vec::new(),
             told: Vec::new(),
             refs: BTreeMap::new(),
-        };
-        if let Err(error) = tx.know(&given, &needs.mailboxes) {
-            tx.conn.roll_back().await;
-            return Err(Failure::Refused(error));
         }
-        Ok(tx)
     }
 
     /// Takes up folders, keywords and threads.
-    fn know(&mut self, given: &[Vec<Line>], mailboxes: &[i64]) -> Result<()> {
+    fn know(&mut self, given: &[Vec<Line>], needs: &Needs) -> Result<()> {
         for line in of(given, 1) {
-            self.know_folder(line)?;
+            self.know_folder(lines::folder(line)?);
         }
-        for mailbox in mailboxes {
+        for mailbox in &needs.mailboxes {
             self.keywords.insert(*mailbox, lines::keywords(of(given, 2), *mailbox)?);
         }
         for line in of(given, 3) {
@@ -144,8 +144,7 @@ impl Tx {
         Ok(())
     }
 
-    fn know_folder(&mut self, line: &Line) -> Result<i64> {
-        let folder = lines::folder(line)?;
+    fn know_folder(&mut self, folder: Folder) -> i64 {
         let id = folder.id;
         if folder.info.path.is_inbox() {
             self.inbox = Some(id);
@@ -154,7 +153,7 @@ impl Tx {
             self.stored.insert(id, folder.clone());
             self.folders.insert(id, folder);
         }
-        Ok(id)
+        id
     }
 
     /// Sends what is to be written, and then looks.
@@ -229,9 +228,9 @@ impl Tx {
     /// A mailbox of the account.
     pub(super) async fn folder(&mut self, id: i64) -> Result<Folder> {
         if !self.folders.contains_key(&id) {
-            let look = folders(self.account.id, &Needs::mailboxes([id]));
+            let look = folders(self.account.id, &[id], false);
             for line in of(&self.read(vec![look]).await?, 0) {
-                self.know_folder(line)?;
+                self.know_folder(lines::folder(line)?);
             }
         }
         self.folders.get(&id).cloned().ok_or(Error::NoSuchMailbox)
@@ -244,7 +243,7 @@ impl Tx {
         let text = concat!("SELECT ", folder_columns!(), " FROM mailbox WHERE account=$1 AND name=$2");
         let found = self.read(vec![query!(text, self.account.id, name.to_owned())]).await?;
         let Some(line) = of(&found, 0).first() else { return Ok(None) };
-        let id = self.know_folder(line)?;
+        let id = self.know_folder(lines::folder(line)?);
         self.folder(id).await.map(Some)
     }
 
@@ -312,81 +311,85 @@ impl Tx {
         self.bodies.iter().any(|(known, _)| *known == blob)
     }
 
-    /// What is to be written of messages, so that it can be looked at.
+    /// What is to be written so that it can be looked at.
     fn pending(&mut self) -> Vec<Query> {
         let mut all = std::mem::take(&mut self.writes);
-        let messages = std::mem::take(&mut self.messages);
-        if !messages.is_empty() {
-            all.push(insert_messages(&messages));
+        if !self.messages.is_empty() {
+            // The line of the account is written again in the end.
+            let messages = std::mem::take(&mut self.messages);
+            all.push(save(&[&Part { messages, ..Part::new(self.account.clone()) }]));
         }
         all
+    }
+
+    fn changed(&self) -> Vec<Folder> {
+        let is_changed = |folder: &&Folder| self.stored.get(&folder.id) != Some(*folder);
+        self.folders.values().filter(is_changed).cloned().collect()
+    }
+
+    /// The account's number if it has changed.
+    pub(super) fn mod_seq(&self) -> Option<u64> {
+        (self.account.mod_seq != self.loaded.mod_seq).then_some(self.account.mod_seq)
+    }
+
+    /// What is to be written, if it is all by which messages come.
+    pub(super) fn part(&mut self) -> Option<Part> {
+        let folders = self.changed();
+        let part = self.rest(folders);
+        let is_all = self.writes.is_empty() && self.refs.is_empty();
+        (is_all && part.folders.iter().all(|folder| folder.removed.is_empty())).then_some(part)
+    }
+
+    fn rest(&mut self, folders: Vec<Folder>) -> Part {
+        let bodies = std::mem::take(&mut self.bodies).into_iter().map(|(blob, body)| {
+            let count = self.refs.remove(&blob).unwrap_or_default();
+            (blob, count, body)
+        });
+        Part {
+            version: self.version,
+            bodies: bodies.collect(),
+            folders,
+            messages: std::mem::take(&mut self.messages),
+            threads: std::mem::take(&mut self.fresh_threads),
+            told: std::mem::take(&mut self.told),
+            account: self.account.clone(),
+        }
     }
 
     /// Writes everything, and commits. Gives the account's number if it has changed. An error says whether the commit may
     /// have been made.
     pub(super) async fn finish(&mut self) -> Result<Option<u64>, (Failure, bool)> {
-        let changed: Vec<Folder> = self
-            .folders
-            .values()
-            .filter(|folder| self.stored.get(&folder.id) != Some(*folder))
-            .cloned()
-            .collect();
-        for mut folder in changed {
-            self.save_map(&folder);
-            if let Err(error) = self.save_vanished(&mut folder).await {
+        let mut changed = self.changed();
+        for folder in &mut changed {
+            self.clear_map(folder);
+            if let Err(error) = self.save_vanished(folder).await {
                 return Err((self.failure.take().unwrap_or(Failure::Refused(error)), false));
             }
-            self.write(save_folder(&folder));
         }
-        let mut all = self.pending();
-        self.save_bodies(&mut all);
-        if !self.fresh_threads.is_empty() {
-            let (keys, threads): (Vec<_>, Vec<_>) =
-                self.fresh_threads.iter().map(|(key, thread)| (key.to_vec(), *thread)).unzip();
-            let text = "INSERT INTO thread_key(account, key, thread)
-                SELECT $1, * FROM unnest($2::bytea[], $3::bigint[]) ON CONFLICT DO NOTHING";
-            all.push(query!(text, self.account.id, keys, threads));
-        }
-        if !self.told.is_empty() {
-            all.push(insert_told(self.account.id, &self.told));
-        }
-        if self.account != self.loaded {
-            all.push(save_account(&self.account));
-        }
-        let is_new = self.account.mod_seq != self.loaded.mod_seq;
-        self.conn.commit(all).await.map_err(|failure| (failure, true))?;
-        Ok(is_new.then_some(self.account.mod_seq))
-    }
-
-    fn save_bodies(&mut self, all: &mut Vec<Query>) {
+        let is_same = self.account == self.loaded && self.sent == 0;
+        let part = self.rest(changed);
+        let mut all = std::mem::take(&mut self.writes);
         let mut refs = std::mem::take(&mut self.refs);
-        for (blob, Fresh { size, raw, summary }) in std::mem::take(&mut self.bodies) {
-            let count = refs.remove(&blob).unwrap_or_default();
-            // It is there already where this is the second try, or the second recipient.
-            let text = "INSERT INTO blob VALUES($1, $2, $3, $4)
-                ON CONFLICT (id) DO UPDATE SET refs=blob.refs+excluded.refs";
-            all.push(query!(text, blob, int(size), count, summary));
-            if !raw.is_empty() {
-                let text = "INSERT INTO chunk VALUES($1, 0, $2) ON CONFLICT DO NOTHING";
-                all.push(query!(text, blob, raw.to_vec()));
-            }
-        }
         refs.retain(|_, by| *by != 0);
         if !refs.is_empty() {
             all.push(refer(refs));
         }
+        // Whatever changes of an account, its line is written: so nobody writes what was worked out before.
+        if !(is_same && all.is_empty() && part.is_empty()) {
+            all.push(save(&[&part]));
+        }
+        self.conn.commit(all).await.map_err(|failure| (failure, true))?;
+        Ok(self.mod_seq())
     }
 
-    fn save_map(&mut self, folder: &Folder) {
-        for (page, bits) in pages(&folder.added) {
-            let text = "INSERT INTO page VALUES($1, $2, $3)
-                ON CONFLICT (mailbox, page) DO UPDATE SET bits=page.bits | excluded.bits";
-            self.write(query!(text, folder.id, page, bits));
-        }
-        let removed = pages(&folder.removed);
-        if removed.is_empty() {
+    /// Takes UIDs that are gone out of the map. Those that have come and gone at once never get there.
+    fn clear_map(&mut self, folder: &mut Folder) {
+        if folder.removed.is_empty() {
             return;
         }
+        let gone: Uids = folder.removed.iter().copied().collect();
+        folder.added.retain(|uid| !gone.contains(*uid));
+        let removed = pages_of(&folder.removed);
         let numbers: Vec<i64> = removed.iter().map(|(page, _)| *page).collect();
         for (page, bits) in removed {
             let text = "UPDATE page SET bits=bits & ~$3::bit(4096) WHERE mailbox=$1 AND page=$2";
@@ -426,7 +429,8 @@ impl Tx {
     }
 }
 
-fn folders(account: i64, needs: &Needs) -> Query {
+/// Mailboxes of an account: some, and INBOX if it is asked for.
+fn folders(account: i64, mailboxes: &[i64], inbox: bool) -> Query {
     let text = concat!(
         "SELECT ",
         folder_columns!(),
@@ -434,83 +438,10 @@ fn folders(account: i64, needs: &Needs) -> Query {
         folder_columns!(),
         " FROM mailbox WHERE $3 AND account=$1 AND name='INBOX' AND NOT id=ANY($2)"
     );
-    query!(text, account, needs.mailboxes.clone(), needs.inbox)
-}
-
-fn keywords(needs: &Needs) -> Query {
-    look_at_keywords(needs.mailboxes.clone())
+    query!(text, account, mailboxes.to_vec(), inbox)
 }
 
 fn threads(account: i64, needs: &Needs) -> Query {
     let keys: Vec<Vec<u8>> = needs.threads.iter().map(|key| key.to_vec()).collect();
     query!("SELECT key, thread FROM thread_key WHERE account=$1 AND key=ANY($2)", account, keys)
-}
-
-/// Pages of the map of UIDs with these bits set.
-fn pages(uids: &[Uid]) -> Vec<(i64, Bitmap)> {
-    let mut pages: BTreeMap<i64, Bitmap> = BTreeMap::new();
-    for uid in uids {
-        let empty = || Bitmap(vec![0; PAGE as usize / 8]);
-        let page = pages.entry(i64::from(uid.get() / PAGE)).or_insert_with(empty);
-        let place = uid.get() % PAGE;
-        if let Some(byte) = page.0.get_mut(place as usize / 8) {
-            *byte |= 1 << (place % 8);
-        }
-    }
-    pages.into_iter().collect()
-}
-
-fn insert_messages(messages: &[(i64, Uid, Entry)]) -> Query {
-    fn each<T>(messages: &[(i64, Uid, Entry)], of: impl Fn(i64, Uid, &Entry) -> T) -> Vec<T> {
-        messages.iter().map(|(mailbox, uid, entry)| of(*mailbox, *uid, entry)).collect()
-    }
-    let text = "INSERT INTO message(mailbox, uid, modseq, keywords, date, saved, size, blob, thread, flags, zone)
-        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-            $7::bigint[], $8::bigint[], $9::bigint[], $10::smallint[], $11::smallint[])";
-    query!(
-        text,
-        each(messages, |mailbox, _, _| mailbox),
-        each(messages, |_, uid, _| i64::from(uid.get())),
-        each(messages, |_, _, entry| int(entry.mod_seq)),
-        each(messages, |_, _, entry| int(entry.bits.keywords())),
-        each(messages, |_, _, entry| entry.date.seconds),
-        each(messages, |_, _, entry| entry.saved),
-        each(messages, |_, _, entry| int(entry.size)),
-        each(messages, |_, _, entry| entry.blob),
-        each(messages, |_, _, entry| entry.thread),
-        each(messages, |_, _, entry| i16::from(entry.bits.system())),
-        each(messages, |_, _, entry| entry.date.zone),
-    )
-}
-
-fn insert_told(account: i64, told: &[Told]) -> Query {
-    fn each(told: &[Told], of: impl Fn(&Told) -> i64) -> Vec<i64> {
-        told.iter().map(of).collect()
-    }
-    let text = "INSERT INTO delivery(account, at, blob, place, mailbox, uid_validity, uid, modseq)
-        SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-        ON CONFLICT DO NOTHING";
-    query!(
-        text,
-        account,
-        now(),
-        each(told, |told| told.blob),
-        each(told, |told| told.place),
-        each(told, |told| told.mailbox),
-        each(told, |told| i64::from(told.uid_validity)),
-        each(told, |told| i64::from(told.uid.get())),
-        each(told, |told| int(told.mod_seq)),
-    )
-}
-
-/// Counts messages of bodies. Their lines are locked in one order, as other accounts have messages of them, too.
-pub(super) fn refer(refs: BTreeMap<i64, i64>) -> Query {
-    let (blobs, by): (Vec<i64>, Vec<i64>) = refs.into_iter().unzip();
-    let text = "WITH change AS (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS change(id, by)),
-        locked AS MATERIALIZED (SELECT id FROM blob WHERE id=ANY($1) ORDER BY id FOR NO KEY UPDATE),
-        changed AS (UPDATE blob b SET refs=b.refs+change.by FROM change JOIN locked USING (id) WHERE b.id=change.id
-            RETURNING b.id, b.refs)
-        INSERT INTO garbage SELECT id, $3 FROM changed WHERE refs<=0
-            ON CONFLICT (blob) DO UPDATE SET since=excluded.since";
-    query!(text, blobs, by, now())
 }

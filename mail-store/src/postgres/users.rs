@@ -13,6 +13,7 @@ use tokio_postgres::Row as Line;
 use super::{
     Inner, PostgresStore, lines as table,
     lines::account_columns,
+    save::{Part, save},
     sql::{Query, get, int, lines, nat, query, small},
 };
 use crate::{
@@ -33,16 +34,26 @@ fn id(lines: &[Line]) -> Result<Option<i64>> {
 impl Inner {
     /// Who logs in by this name, or gets the mail for this address: `ada@example.org`, or `ada`.
     pub(super) async fn resolve(&self, name: &str) -> Result<i64> {
-        let mut look = vec![named(name)];
+        let mut keys = vec![key(name)];
+        if let Some(account) = keys.first().and_then(|key| self.named.get(key)) {
+            return Ok(account);
+        }
         match name.rsplit_once('@') {
-            Some((local, domain)) if is_ours(&self.config.domains, domain) => look.push(named(local)),
+            Some((local, domain)) if is_ours(&self.config.domains, domain) => keys.push(key(local)),
             _ => {}
         }
-        let found = self.ask(look).await?;
-        match id(lines(&found, 0))? {
-            Some(account) => Ok(account),
-            None => id(lines(&found, 1))?.ok_or(Error::NoSuchAccount),
+        let text = concat!("SELECT ", account_columns!(), " FROM account WHERE key=ANY($1)");
+        let found = self.ask(vec![query!(text, keys.clone())]).await?;
+        let accounts = lines(&found, 0).iter().map(|line| table::account(line, &self.config));
+        let accounts = accounts.collect::<Result<Vec<_>>>()?;
+        let mut named = keys.iter().filter_map(|key| accounts.iter().find(|account| account.key == *key));
+        let account = named.next().ok_or(Error::NoSuchAccount)?;
+        self.rooms.put(account);
+        // What its own name is, and nothing else, names it for ever.
+        if keys.first() == Some(&account.key) {
+            self.named.put(account.key.clone(), account.id);
         }
+        Ok(account.id)
     }
 
     /// The user `postmaster`, otherwise the one who was added first; of a domain, only if anybody gets mail there.
@@ -134,7 +145,7 @@ impl PostgresStore {
         let mut write = vec![
             query!(text, account.id, inbox.clone(), uid_validity, change, Rights::ALL.to_string()),
             query!("INSERT INTO subscription VALUES($1, $2)", account.id, inbox),
-            table::save_account(&account),
+            save(&[&Part::new(account.clone())]),
         ];
         write.extend(set_password(account.id, &password, shared.as_ref()));
         conn.commit(write).await.map_err(super::in_doubt)?;
