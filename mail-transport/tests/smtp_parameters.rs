@@ -11,6 +11,7 @@ use mailwire_transport::{
         proto::extensions::{
             dsn::{Notify, Ret},
             future_release::{Hold, HoldInterval},
+            priority::Priority,
         },
     },
 };
@@ -81,6 +82,7 @@ async fn what_is_missing_is_found_before_anything_is_sent() {
         (bob().with_return(Ret::Full), "hi\r\n", "DSN"),
         (bob().with_notify(Notify::NEVER), "hi\r\n", "DSN"),
         (bob().map_mail(|mail| mail.with_hold(hold)), "hi\r\n", "FUTURERELEASE"),
+        (bob().map_mail(|mail| mail.with_priority(Priority::default())), "hi\r\n", "MT-PRIORITY"),
         (bob().map_recipients(|rcpt| rcpt.with_conneg(true)), "hi\r\n", "CONNEG"),
         (bob().with_require_tls(), "hi\r\n", "REQUIRETLS over TLS that is verified"),
         (bob(), "grüße\r\n", "8BITMIME"),
@@ -99,9 +101,11 @@ async fn what_is_missing_is_found_before_anything_is_sent() {
 async fn what_is_missing_is_left_out_where_that_is_said() {
     let config = Config::anonymous()
         .with_missing_dsn(Missing::Drop)
+        .with_missing_priority(Missing::Drop)
         .with_missing_eight_bit_mime(Missing::Drop)
         .with_missing_smtp_utf8(Missing::Drop);
     let asking = envelope(&["ann", "jürgen", "bob"]).with_return(Ret::Full).with_notify(Notify::SUCCESS);
+    let asking = asking.map_mail(|mail| mail.with_priority(Priority::new(3).unwrap()));
     let script = script(
         "",
         "C: MAIL FROM:<ada@a.example>

@@ -67,8 +67,8 @@ mailwire_core::support_table! {
         "by when a message has to be delivered; a store delivers at once, and offers it if it is told where reports go"
         ["smtp-proto/tests/parameters.rs::times_of_delivery", "mail-store/tests/smtp_reports.rs::what_is_late_is_returned_or_told"]
     3 "MT-PRIORITY" in "RFC 6710": Whole Whole
-        "which message goes first; a store delivers at once, and records it in the trace field where it is told to offer it"
-        ["smtp-proto/tests/parameters.rs::priorities", "mail-store/tests/smtp_reports.rs::priorities_are_recorded"]
+        "which message goes first: the queue of maild heeds it; a store delivers at once, and records it in the trace field where it is told to offer it"
+        ["smtp-proto/tests/parameters.rs::priorities", "examples/src/queue/tests/held.rs::the_most_urgent_goes_first", "mail-store/tests/smtp_reports.rs::priorities_are_recorded"]
     3 "RRVS" in "RFC 7293": Whole Whole
         "mail for who had an address at a time; a server offers it if its store knows since when, and heeds the header field of the same meaning"
         ["smtp-proto/tests/parameters.rs::recipients_of_old", "mail-store/tests/smtp_reports.rs::mail_for_an_owner_of_before_is_refused"]

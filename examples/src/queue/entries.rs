@@ -103,14 +103,16 @@ pub(super) fn insert(
         let text = "INSERT INTO hold(message, sender, size, until) VALUES(?1, ?2, ?3, ?4)";
         sql.prepare_cached(text)?.execute(params![number, sender, size, until])?;
     }
-    let mut insert =
-        sql.prepare_cached("INSERT INTO recipient(message, address, next, rcpt) VALUES(?1, ?2, ?3, ?4)")?;
+    let mut insert = sql.prepare_cached(
+        "INSERT INTO recipient(message, address, next, rcpt, priority) VALUES(?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let priority = mail.parameters().priority.unwrap_or_default().get();
     for rcpt in envelope.recipients() {
         let ForwardPath::Mailbox(address) = &rcpt.to else {
             return Err(QueueError::Address(rcpt.to.to_string()));
         };
         let said = line(Command::Rcpt(rcpt.clone()), Command::Rcpt(Rcpt::new(rcpt.to.clone())));
-        insert.execute(params![number, address.as_str(), until.unwrap_or(now), said])?;
+        insert.execute(params![number, address.as_str(), until.unwrap_or(now), said, priority])?;
     }
     if envelope.recipients().is_empty() {
         sql.execute("DELETE FROM message WHERE id=?1", [number])?;
@@ -209,22 +211,36 @@ pub(super) struct Claimed {
     pub(super) progress: Progress,
 }
 
-/// Claims the message that is due for the longest time, if it has no more than so many bytes; and of its recipients at most so
-/// many.
+/// A message that is due: its number, when it came, until when it was held back, and its bytes.
+type Due = (i64, SystemTime, Option<SystemTime>, u64);
+
+/// The most urgent message that is due (RFC 6710), and of those the one that is for the longest time.
+fn due(sql: &Connection, now: i64) -> Result<Option<Due>, QueueError> {
+    let text = "SELECT m.id, m.arrived, h.until, m.size FROM recipient r JOIN message m ON m.id=r.message
+        LEFT JOIN hold h ON h.message=m.id
+        WHERE r.claimed=0 AND r.priority=?2 AND r.next<=?1 ORDER BY r.next LIMIT 1";
+    let mut statement = sql.prepare_cached(text)?;
+    // Each is one look into the index, however many wait for their time.
+    for priority in (-9..=9).rev() {
+        let read = |line: &Row<'_>| {
+            let until = line.get::<_, Option<i64>>(2)?.map(time);
+            Ok((line.get::<_, i64>(0)?, time(line.get(1)?), until, nat(line.get(3)?)))
+        };
+        if let Some(due) = statement.query_row([now, priority], read).optional()? {
+            return Ok(Some(due));
+        }
+    }
+    Ok(None)
+}
+
+/// Claims the message whose turn it is, if it has no more than so many bytes; and of its recipients at most so many.
 pub(super) fn claim(
     sql: &Connection,
     now: i64,
     most_bytes: u64,
     most_recipients: usize,
 ) -> Result<Option<Claim>, QueueError> {
-    let text = "SELECT m.id, m.arrived, h.until, m.size FROM recipient r JOIN message m ON m.id=r.message
-        LEFT JOIN hold h ON h.message=m.id WHERE r.claimed=0 AND r.next<=?1 ORDER BY r.next LIMIT 1";
-    let read = |line: &Row<'_>| {
-        let until = line.get::<_, Option<i64>>(2)?.map(time);
-        Ok((line.get::<_, i64>(0)?, time(line.get(1)?), until, nat(line.get(3)?)))
-    };
-    let due = sql.prepare_cached(text)?.query_row([now], read).optional()?;
-    let Some((number, arrived, until, _)) = due.filter(|(.., size)| *size <= most_bytes) else {
+    let Some((number, arrived, until, _)) = due(sql, now)?.filter(|(.., size)| *size <= most_bytes) else {
         return Ok(None);
     };
     let text = "UPDATE recipient SET claimed=1, attempts=attempts+1 WHERE id IN (SELECT id FROM recipient

@@ -42,8 +42,10 @@ ALTER TABLE recipient ADD COLUMN rcpt TEXT;
 PRAGMA user_version=2;
 ";
 
-/// What the third version added: until when messages are held back, which is known when they come, and whose they are.
+/// What the third version added: until when messages are held back, which is known when they come, and whose they are; and which go first.
 const HOLDS: &str = "
+ALTER TABLE recipient ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX recipient_turn ON recipient(claimed, priority, next);
 CREATE TABLE hold(message INTEGER PRIMARY KEY, sender TEXT NOT NULL, size INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;
 CREATE INDEX hold_sender ON hold(sender, until, size);
 CREATE TRIGGER message_is_held_no_more AFTER DELETE ON message BEGIN

@@ -7,7 +7,7 @@
 //! does what the sender wants to hear of by the envelope (DSN, RFC 3461). Nobody is told about a message from the null address.
 //!
 //! A message that its sender wants to have held back (FUTURERELEASE, RFC 4865) is due when it may be released, and no flush
-//! changes that.
+//! changes that. Of what is due the most urgent goes first (MT-PRIORITY, RFC 6710).
 //!
 //! # What survives
 //!

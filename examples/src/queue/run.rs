@@ -314,11 +314,15 @@ fn is_wanted(rcpt: &Rcpt, kind: Kind) -> bool {
     })
 }
 
-/// From the null address, so that nobody reports about a report; and kept to TLS as what it is about ([RFC 8689 section
-/// 5](https://www.rfc-editor.org/rfc/rfc8689#section-5)).
+/// From the null address, so that nobody reports about a report; kept to TLS as what it is about ([RFC 8689 section
+/// 5](https://www.rfc-editor.org/rfc/rfc8689#section-5)), and as urgent ([RFC 6710 section
+/// 4.6](https://www.rfc-editor.org/rfc/rfc6710#section-4.6)).
 fn for_reports(mail: &Mail) -> Envelope {
     let to = mail.from.mailbox().map(|from| Rcpt::new(ForwardPath::Mailbox(from.clone())));
-    let report = Mail::new(ReversePath::Null).with_require_tls(mail.parameters().require_tls);
+    let mut report = Mail::new(ReversePath::Null).with_require_tls(mail.parameters().require_tls);
+    if let Some(priority) = mail.parameters().priority {
+        report = report.with_priority(priority);
+    }
     Envelope::from_commands(report, to)
 }
 

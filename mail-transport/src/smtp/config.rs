@@ -33,6 +33,10 @@ pub struct Config {
     /// server does not offer it: the message is refused by default, or sent without them.
     /// [`Client::leaves_out_reports`](super::Client::leaves_out_reports) tells.
     pub missing_dsn: Missing,
+    /// What happens to the priority in an envelope (MT-PRIORITY, [RFC 6710](https://www.rfc-editor.org/rfc/rfc6710)) where the server does
+    /// not offer it: the message is refused by default, or sent without it, as a relay does ([RFC 6710 section
+    /// 4.3](https://www.rfc-editor.org/rfc/rfc6710#section-4.3)). [`Missing::Downgrade`] is `Drop`.
+    pub missing_priority: Missing,
     /// What happens to a message with bytes beyond ASCII where the server does not offer 8BITMIME ([RFC
     /// 6152](https://www.rfc-editor.org/rfc/rfc6152)): it is refused by default, or sent as it is, which most servers take
     /// though nothing says so, or converted: each part that needs it is encoded as quoted-printable or base64 ([RFC 2045
@@ -82,6 +86,7 @@ impl Default for Config {
             pipelining: true,
             chunking: true,
             missing_dsn: Missing::Refuse,
+            missing_priority: Missing::Refuse,
             missing_eight_bit_mime: Missing::Refuse,
             missing_smtp_utf8: Missing::Refuse,
             bare_newline: mailwire_core::dot::BareNewline::Normalize,
@@ -141,6 +146,7 @@ setters!(Config {
     with_early_hello(early_hello: bool),
     with_chunking(chunking: bool),
     with_missing_dsn(missing_dsn: Missing),
+    with_missing_priority(missing_priority: Missing),
     with_missing_eight_bit_mime(missing_eight_bit_mime: Missing),
     with_missing_smtp_utf8(missing_smtp_utf8: Missing),
     with_bare_newline(bare_newline: mailwire_core::dot::BareNewline),

@@ -32,6 +32,7 @@ pub enum Missing {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     dsn: Missing,
+    priority: Missing,
     eight_bit_mime: Missing,
     smtp_utf8: Missing,
     mends: bool,
@@ -41,6 +42,7 @@ impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
         Self {
             dsn: config.missing_dsn,
+            priority: config.missing_priority,
             eight_bit_mime: config.missing_eight_bit_mime,
             smtp_utf8: config.missing_smtp_utf8,
             mends: config.bare_newline == BareNewline::Normalize,
@@ -94,6 +96,12 @@ impl Client {
             && !self.capabilities().has(&Capability::EightBitMime)
         {
             mail.body = None;
+        }
+        if mail.parameters().priority.is_some()
+            && self.settings.priority != Missing::Refuse
+            && !self.capabilities().iter().any(|offered| matches!(offered, Capability::MtPriority(_)))
+        {
+            mail.parameters_mut().priority = None;
         }
         let dsn = mail.parameters();
         if (dsn.ret.is_some() || dsn.envelope_id.is_some())

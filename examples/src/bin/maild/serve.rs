@@ -54,6 +54,7 @@ impl WithStore for Serving<'_> {
             signers: config.signers.clone(),
             leaves,
             longest_hold: config.queue.longest_hold,
+            priorities: config.queue.priorities,
         };
         let incoming = incoming(config, &store, &queue, room)?;
 
@@ -179,11 +180,11 @@ fn way(config: &Config) -> Result<Way> {
     })
 }
 
-/// How this server speaks to others: what a sender wants to hear of is told to those who can report it, and others get the message all the
-/// same.
+/// How this server speaks to others: what a sender wants to hear of is told to those who can report it, and how urgent it is to those who
+/// heed it; others get the message all the same.
 fn as_relay(mut client: smtp::Config, config: &Config) -> smtp::Config {
     client.name = Some(config.name.clone().into());
-    client.with_missing_dsn(Missing::Drop)
+    client.with_missing_dsn(Missing::Drop).with_missing_priority(Missing::Drop)
 }
 
 fn resolver(dns: &Dns) -> Result<DnsResolver> {

@@ -54,6 +54,8 @@ pub(crate) struct Submission<S> {
     pub(crate) leaves: bool,
     /// The longest for which messages are held back; `None`: they are not.
     pub(crate) longest_hold: Option<HoldInterval>,
+    /// Whether users say which messages go first.
+    pub(crate) priorities: bool,
 }
 
 impl<S: Users> Service for Submission<S> {
@@ -66,7 +68,9 @@ impl<S: Users> Service for Submission<S> {
 
     /// What the queue keeps, and those who take its messages are told.
     fn extensions(&self) -> Vec<Capability> {
-        vec![Capability::Dsn, Capability::RequireTls]
+        let mut offered = vec![Capability::Dsn, Capability::RequireTls];
+        offered.extend(self.priorities.then_some(Capability::MtPriority(None)));
+        offered
     }
 
     fn extensions_for(&self, _: &Client) -> Vec<Capability> {
@@ -203,7 +207,9 @@ impl<S: Users> Session for Sending<S> {
             Err(error) => return Ok(not_now(&error)),
         };
         let mut fields = Vec::new();
-        client.received(transaction).write(&mut fields);
+        let mut received = client.received(transaction);
+        received.priority = transaction.mail.parameters().priority;
+        received.write(&mut fields);
         fields.extend_from_slice(signature.as_bytes());
         let envelope = Envelope::from_commands(kept(&transaction.mail), recipients);
         Ok(match self.service.queue.add(envelope, joined(&fields, &message)).await {
@@ -221,8 +227,9 @@ impl<S: Users> Session for Sending<S> {
 fn kept(mail: &Mail) -> Mail {
     let said = mail.parameters();
     let mut kept = Mail::new(mail.from.clone()).with_require_tls(said.require_tls);
-    if said.hold.is_some() {
-        kept.parameters_mut().hold.clone_from(&said.hold);
+    if said.hold.is_some() || said.priority.is_some() {
+        let parameters = kept.parameters_mut();
+        (parameters.hold, parameters.priority) = (said.hold.clone(), said.priority);
     }
     if said.ret.is_some() || said.envelope_id.is_some() {
         let parameters = kept.parameters_mut();

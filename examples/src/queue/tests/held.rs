@@ -1,8 +1,11 @@
-//! Messages that are held back (RFC 4865).
+//! Messages that are held back (RFC 4865), and those that go first (RFC 6710).
 
 use mailwire_transport::smtp::proto::{
     DateTime,
-    extensions::future_release::{Hold, HoldInterval},
+    extensions::{
+        future_release::{Hold, HoldInterval},
+        priority::Priority,
+    },
 };
 
 use super::*;
@@ -155,4 +158,41 @@ async fn nobody_has_more_held_than_may_be() {
     let last = queue.list(9).await.unwrap().last().unwrap().number;
     assert_eq!(queue.remove(last).await.unwrap(), 1);
     add_held(&queue, held_for(60)).await.unwrap();
+}
+
+/// RFC 6710: of what is due the most urgent goes first, then what waits for the longest time; and so do reports about it.
+#[tokio::test(start_paused = true)]
+async fn the_most_urgent_goes_first() {
+    let folder = Folder::new();
+    let queue = folder.queue();
+    let priority = |priority| Priority::new(priority).unwrap();
+    let add = async |said: Option<i8>, seconds: Option<u32>| {
+        let envelope = envelope(&["bob@example.net"]).map_mail(|mut mail| {
+            mail.parameters_mut().priority = said.map(priority);
+            mail.parameters_mut().hold = seconds.map(held_for);
+            mail
+        });
+        queue.add(envelope, MESSAGE.into()).await.unwrap()
+    };
+    let expected = [
+        (add(Some(-9), None).await, -9),
+        (add(None, None).await, 0),
+        (add(Some(5), None).await, 5),
+        (add(Some(0), None).await, 0),
+        (add(Some(9), Some(60)).await, 9),
+        (add(Some(5), None).await, 5),
+    ];
+    let carrier = Scripted::new(|parcel, _| match parcel.from() {
+        Some(_) if parcel.envelope.mail().parameters().priority == Priority::new(-9) => never(),
+        _ => Fate::Delivered,
+    });
+    let running = Running::start(&queue, options().with_at_once(1), Arc::clone(&carrier));
+    let carried = carrier.carried(7).await;
+    running.end().await;
+    let [one, two, three, four, five, six] = expected.map(|(number, _)| number);
+    let order: Vec<u64> = carried.iter().map(|(_, parcel)| parcel.number).collect();
+    assert_eq!([order[..5].to_vec(), vec![order[6]]].concat(), [three, six, two, four, one, five]);
+    // What is told of the least urgent is as urgent, and what was held goes at its time.
+    assert_eq!(carried[5].1.envelope.mail().parameters().priority, Some(priority(-9)));
+    assert_eq!((carried[5].1.from(), carried[6].0), (None, 60));
 }

@@ -1,4 +1,4 @@
-//! What senders wish for: reports (DSN), TLS to the end (REQUIRETLS); and what domains do, which sign (DKIM).
+//! What senders wish for: reports (DSN), TLS to the end (REQUIRETLS), to be first (MT-PRIORITY); and what domains do, which sign (DKIM).
 
 use std::fs;
 
@@ -14,7 +14,10 @@ use mailwire_transport::{
         self, Envelope,
         proto::{
             Capability, Host, Mail, Mailbox, Rcpt,
-            extensions::dsn::{EnvelopeId, Notify, OriginalRecipient, Ret},
+            extensions::{
+                dsn::{EnvelopeId, Notify, OriginalRecipient, Ret},
+                priority::Priority,
+            },
         },
         report::{Action, DeliveryReport, Limits, Original, Report},
         server::Transaction,
@@ -30,7 +33,7 @@ use super::{
     world::{LONG, Maild, World, arrived},
 };
 
-/// A smart host that offers DSN and REQUIRETLS. What it takes is told.
+/// A smart host that offers DSN, REQUIRETLS and MT-PRIORITY. What it takes is told.
 async fn who_reports(ca: &TestCa) -> (u16, mpsc::UnboundedReceiver<Transaction>) {
     let (tell, told) = mpsc::unbounded_channel();
     let (reports, _reports) = mpsc::channel::<OutgoingReport>(9);
@@ -38,6 +41,7 @@ async fn who_reports(ca: &TestCa) -> (u16, mpsc::UnboundedReceiver<Transaction>)
     store.add_user("dan@example.net", "secret").unwrap();
     let service = SmtpService::new(store)
         .with_reports(Reports::new(reports))
+        .with_priorities(true)
         .with_observer(move |delivery| drop(tell.send(delivery.transaction.clone())));
     let tls = ca.server_tls(&["127.0.0.1"]).unwrap();
     let listener = Listener::bind("127.0.0.1:0", Security::required_starttls(), Some(tls)).await.unwrap();
@@ -52,6 +56,7 @@ async fn who_reports(ca: &TestCa) -> (u16, mpsc::UnboundedReceiver<Transaction>)
 fn wishes(to: &str) -> Envelope {
     let mail = Mail::new(Mailbox::try_from("anna@example.org").unwrap())
         .with_ret(Ret::Headers)
+        .with_priority(Priority::new(3).unwrap())
         .with_envelope_id(EnvelopeId::new("order 42").unwrap());
     let rcpt = Rcpt::new(Mailbox::try_from(to).unwrap())
         .with_notify(Notify::SUCCESS | Notify::FAILURE)
@@ -86,7 +91,8 @@ async fn a_sender_hears_of_success() {
     let config = Config::new().with_listener(Protocol::Smtp, clear, "127.0.0.1:0");
     let server = MailServer::start_with(config).await.unwrap();
     let port = server.address(Protocol::Smtp, clear).port();
-    let world = World::new(&format!("[outgoing]\nto = \"smtp://127.0.0.1:{port}?tls=none\"\n"));
+    let outgoing = format!("[outgoing]\nto = \"smtp://127.0.0.1:{port}?tls=none\"\n");
+    let world = World::new(&format!("{outgoing}[queue]\npriorities = true\n"));
     let maild = world.start();
     send(&maild, &wishes("bob@example.org")).await;
     let told = report(&maild, 1).await;
@@ -102,6 +108,7 @@ async fn a_sender_hears_of_success() {
     );
     let came = server.wait_for(1, LONG).await.unwrap();
     assert_eq!(came[0].transaction.recipients[0], Rcpt::new(Mailbox::try_from("dan@example.net").unwrap()));
+    assert!(String::from_utf8_lossy(&came[0].raw).contains("priority 3"));
     // What has to stay within TLS goes nowhere else.
     send(&maild, &wishes("dan@example.net").with_require_tls()).await;
     let told = report(&maild, 3).await;
@@ -119,14 +126,16 @@ async fn who_reports_is_told_what_to() {
     let (port, mut told) = who_reports(&ca).await;
     let world = World::new("");
     fs::write(world.path("ca.pem"), ca.root_pem()).unwrap();
-    world.configure(&format!("[outgoing]\nto = \"smtp://127.0.0.1:{port}\"\nca = \"ca.pem\"\n"));
+    world.configure(&format!(
+        "[outgoing]\nto = \"smtp://127.0.0.1:{port}\"\nca = \"ca.pem\"\n[queue]\npriorities = true\n"
+    ));
     let maild = world.start();
     let envelope = wishes("dan@example.net").with_require_tls();
     send(&maild, &envelope).await;
     let came = tokio::time::timeout(LONG, told.recv()).await.unwrap().unwrap();
     let (said, wished) = (came.mail.parameters(), envelope.mail().parameters());
     assert_eq!((said.ret, &said.envelope_id, said.require_tls), (wished.ret, &wished.envelope_id, true));
-    assert_eq!(came.recipients, envelope.recipients());
+    assert_eq!((&came.recipients[..], said.priority), (envelope.recipients(), wished.priority));
     assert_eq!(maild.end(), 0);
     // The report is the other's to send.
     assert_eq!(world.maild(&["queue", "list"]).out, "");

@@ -85,6 +85,8 @@ pub(crate) struct QueueAt {
     pub(crate) options: Options,
     /// The longest for which users may have their messages held back; `None`: not at all.
     pub(crate) longest_hold: Option<HoldInterval>,
+    /// Whether users say which messages go first.
+    pub(crate) priorities: bool,
 }
 
 /// Who is asked for names; the system's name servers, if none is told.

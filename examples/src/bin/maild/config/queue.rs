@@ -34,6 +34,7 @@ pub(super) struct QueueTable {
     longest_hold: Option<Spanned<Time>>,
     held_messages: Option<Spanned<u64>>,
     held_bytes: Option<Spanned<Bytes>>,
+    priorities: bool,
 }
 
 /// What the table says, and what is usual where it does not.
@@ -79,7 +80,7 @@ pub(super) fn read(source: &Source<'_>, table: &QueueTable, store: &StoreAt) -> 
             return Err(Usage(format!("{path}: queue.file: {why}")).into());
         }
     };
-    Ok(QueueAt { file, limits, options, longest_hold })
+    Ok(QueueAt { file, limits, options, longest_hold, priorities: table.priorities })
 }
 
 /// How long, and how much, users may have held back (FUTURERELEASE).
