@@ -2,12 +2,10 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
     task::Poll,
 };
 
-/// Work of some kind.
-pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) use crate::runtime::Boxed;
 
 /// Makes work of its kind.
 pub(crate) fn boxed<'a, T>(work: impl Future<Output = T> + Send + 'a) -> Boxed<'a, T> {

@@ -22,6 +22,7 @@ use crate::{
     idn::domain_to_ascii,
     metrics::{Watch, connect_failed},
     proxy::{self, Proxy},
+    runtime::Boxed,
     security::Kind,
     tls::{ClientTls, ServerName, TlsError},
     within,
@@ -308,14 +309,20 @@ impl Endpoint {
     ///
     /// The name is unknown or cannot be one, no address answers, the handshake fails, or a phase takes too long.
     pub async fn connect(&self) -> Result<Stream, Error> {
-        tracing::debug!(target: CLIENT_TRACES, server = %self.address, "connecting");
-        let stream = self.open().await?;
-        let peer = stream.peer_addr().map(tracing::field::display);
-        tracing::debug!(target: CLIENT_TRACES, server = %self.address, peer, "connected");
-        match self.security.0 {
-            Kind::Implicit => self.start_tls(stream).await,
-            Kind::StartTls | Kind::Plaintext => Ok(stream),
-        }
+        self.reach().await
+    }
+
+    fn reach(&self) -> Boxed<'_, Result<Stream, Error>> {
+        Box::pin(async move {
+            tracing::debug!(target: CLIENT_TRACES, server = %self.address, "connecting");
+            let stream = self.open().await?;
+            let peer = stream.peer_addr().map(tracing::field::display);
+            tracing::debug!(target: CLIENT_TRACES, server = %self.address, peer, "connected");
+            match self.security.0 {
+                Kind::Implicit => self.start_tls(stream).await,
+                Kind::StartTls | Kind::Plaintext => Ok(stream),
+            }
+        })
     }
 
     /// Takes a stream from elsewhere in place of [`connect`](Self::connect): a proxy's tunnel, a pipe in
@@ -346,23 +353,29 @@ impl Endpoint {
     ///
     /// The handshake fails or takes too long.
     pub async fn start_tls(&self, stream: Stream) -> Result<Stream, Error> {
-        let name = self.tls_name()?;
-        let tls = match self.tls.get() {
-            Some(tls) => tls,
-            None => {
-                let tls = ClientTls::new()?;
-                self.tls.get_or_init(|| tls)
+        self.shake_hands(stream).await
+    }
+
+    fn shake_hands(&self, stream: Stream) -> Boxed<'_, Result<Stream, Error>> {
+        Box::pin(async move {
+            let name = self.tls_name()?;
+            let tls = match self.tls.get() {
+                Some(tls) => tls,
+                None => {
+                    let tls = ClientTls::new()?;
+                    self.tls.get_or_init(|| tls)
+                }
+            };
+            let watch = Watch::start();
+            let stream = within(self.timeouts.tls, Phase::Tls, tls.connect(name, stream)).await;
+            watch.handshake("client", &stream);
+            let stream = stream.map_err(|error| self.failed(Phase::Tls, error))?;
+            if let Some(tls) = stream.tls() {
+                let (version, cipher) = (tls.version(), tls.cipher_suite());
+                tracing::debug!(target: CLIENT_TRACES, server = %self.address, ?version, cipher, "within TLS");
             }
-        };
-        let watch = Watch::start();
-        let stream = within(self.timeouts.tls, Phase::Tls, tls.connect(name, stream)).await;
-        watch.handshake("client", &stream);
-        let stream = stream.map_err(|error| self.failed(Phase::Tls, error))?;
-        if let Some(tls) = stream.tls() {
-            let (version, cipher) = (tls.version(), tls.cipher_suite());
-            tracing::debug!(target: CLIENT_TRACES, server = %self.address, ?version, cipher, "within TLS");
-        }
-        Ok(stream)
+            Ok(stream)
+        })
     }
 
     fn failed(&self, phase: Phase, error: Error) -> Error {

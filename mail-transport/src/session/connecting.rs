@@ -59,9 +59,7 @@ macro_rules! connecting {
             ///
             /// As [`connect`](Self::connect).
             pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
-                let stream = endpoint.connect().await?;
-                let channel = endpoint.channel();
-                Self::begin_in_time(stream, channel, endpoint, config).await
+                Self::set_up(None, endpoint, config).await
             }
 
             /// Begins a session over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes
@@ -71,22 +69,26 @@ macro_rules! connecting {
             ///
             /// As [`connect`](Self::connect).
             pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
-                let (stream, channel) = endpoint.adopt(stream).await?;
-                Self::begin_in_time(stream, channel, endpoint, config).await
+                Self::set_up(Some(stream), endpoint, config).await
             }
 
-            async fn begin_in_time(
-                stream: Stream,
-                channel: Channel,
+            /// All that connecting and a login can be is large, and no part of the futures of those who connect.
+            fn set_up(
+                stream: Option<Stream>,
                 endpoint: Endpoint,
                 config: Config,
-            ) -> Result<Self> {
-                let server = endpoint.address().clone();
-                let limit = endpoint.timeouts().login;
-                // All that a login can be is large, and no part of the futures of those who connect.
-                let begun = Box::pin(Self::begin(stream, channel, endpoint, config));
-                let client = crate::within(limit, Phase::Login, begun).await;
-                client.map_err(|error| error.during(&server, &Phase::Login))
+            ) -> crate::runtime::Boxed<'static, Result<Self>> {
+                Box::pin(async move {
+                    let (stream, channel) = match stream {
+                        Some(stream) => endpoint.adopt(stream).await?,
+                        None => (endpoint.connect().await?, endpoint.channel()),
+                    };
+                    let server = endpoint.address().clone();
+                    let limit = endpoint.timeouts().login;
+                    let begun = Self::begin(stream, channel, endpoint, config);
+                    let client = crate::within(limit, Phase::Login, begun).await;
+                    client.map_err(|error| error.during(&server, &Phase::Login))
+                })
             }
 
             /// Whether another call can be made: no call has ended the connection, none was dropped where

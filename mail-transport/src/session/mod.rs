@@ -4,23 +4,23 @@
 mod connecting;
 mod login;
 
-use std::{collections::VecDeque, sync::Arc};
-#[cfg(any(feature = "smtp", feature = "imap"))]
 use std::{
-    future::Future,
-    pin::pin,
-    task::{Context, Poll, Waker},
+    collections::VecDeque,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
+#[cfg(any(feature = "smtp", feature = "imap"))]
+use std::{future::Future, pin::pin, task::Waker};
 
 use mailwire_core::{Connection, Misuse, Text, Ticket, Upgrade, WrongState};
 use tokio::time::Instant;
-
-use crate::runtime::timeout_at;
 
 use crate::{
     CLIENT_TRACES, Driver, DriverConfig, Endpoint, Error, Phase, Refused, Result, Step, Stream,
     metrics::{self, Counted, Meter, cause},
     refused::beginning,
+    runtime::{Boxed, timeout_at},
     sasl::Mechanism,
 };
 
@@ -28,7 +28,7 @@ pub use self::login::Login;
 pub(crate) use self::{connecting::connecting, login::AuthEvent};
 
 /// A client's machine, as far as a session has to understand it.
-pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
+pub(crate) trait Machine: Connection<Error = mailwire_core::Error> + Sized {
     /// The command for which this event is the last one, if it is anyone's last.
     fn completes(event: &Self::Event) -> Option<Ticket>;
 
@@ -52,7 +52,42 @@ pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
 
     /// Shows it an event.
     fn show(_witness: &mut Self::Witness, _event: &Self::Event) {}
+
+    /// [`Session::poll_turn`], compiled once for this machine: see [`machine_turns`].
+    fn poll_turn(session: &mut Session<Self>, cx: &mut Context<'_>) -> Poll<Result<Turn<Self::Event>>>;
+
+    /// [`Session::upgrade`], compiled once for this machine.
+    fn upgrade(session: &mut Session<Self>, upgrade: Upgrade) -> Boxed<'_, Result<()>>;
 }
+
+/// What comes of driving a client's machine.
+pub(crate) enum Turn<E> {
+    /// An event; `None` when all is written and it is this side's move.
+    Event(Option<E>),
+    /// Both sides go on over another stream.
+    Upgrade(Upgrade),
+}
+
+/// The calls of [`Machine`] that drive it. Futures and generic functions are compiled by every program that uses them, for
+/// each place where it does: what is behind these is compiled here, and once.
+macro_rules! machine_turns {
+    () => {
+        fn poll_turn(
+            session: &mut crate::session::Session<Self>,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<crate::Result<crate::session::Turn<Self::Event>>> {
+            session.poll_turn(cx)
+        }
+
+        fn upgrade(
+            session: &mut crate::session::Session<Self>,
+            upgrade: mailwire_core::Upgrade,
+        ) -> crate::runtime::Boxed<'_, crate::Result<()>> {
+            Box::pin(session.upgrade(upgrade))
+        }
+    };
+}
+pub(crate) use machine_turns;
 
 /// What a server makes of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -351,34 +386,81 @@ impl<C: Machine> Session<C> {
 
     /// The next event; `None` when all is written and it is this side's move.
     pub(crate) async fn next(&mut self) -> Result<Option<C::Event>> {
-        let step = match self.deadline {
-            Some(deadline) => timeout_at(deadline, self.step()).await.unwrap_or_else(|_| {
-                let after = self.endpoint.timeouts().session.unwrap_or_default();
-                Err(Error::Timeout { phase: Phase::Session, after, server: None })
-            }),
-            None => self.step().await,
-        };
-        match step {
-            Ok(Some(event)) => {
-                if let Some(words) = C::words(&event) {
-                    self.words = Some(words.after(self.words.take()));
-                }
-                if let Some(ended) = C::completes(&event) {
-                    let at = self.pending.iter().position(|&(ticket, _)| ticket == ended);
-                    self.answered = at.and_then(|at| self.pending.remove(at)).map(|(_, command)| command);
-                    self.trace_answer(C::verdict(&event));
-                }
-                if let Some(witness) = &mut self.witness {
-                    C::show(witness, &event);
-                }
-                Ok(Some(event))
-            }
-            Ok(None) => Ok(None),
-            Err(error) => {
-                let error = self.explain(error);
-                Err(self.end(error))
+        loop {
+            let deadline = self.deadline;
+            let turn = poll_fn(|cx| C::poll_turn(self, cx));
+            let turn = match deadline {
+                Some(deadline) => timeout_at(deadline, turn).await.ok(),
+                None => Some(turn.await),
+            };
+            match turn {
+                Some(Ok(Turn::Event(event))) => return Ok(event),
+                Some(Ok(Turn::Upgrade(upgrade))) => C::upgrade(self, upgrade).await?,
+                Some(Err(error)) => return Err(error),
+                None => return Err(self.late()),
             }
         }
+    }
+
+    /// What comes next, as far as no other stream is needed for that.
+    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn<C::Event>>> {
+        Poll::Ready(match ready!(self.driver.poll_next(cx)) {
+            Ok(Step::Event(event)) => {
+                self.note(&event);
+                Ok(Turn::Event(Some(event)))
+            }
+            Ok(Step::Blocked) => Ok(Turn::Event(None)),
+            Ok(Step::Upgrade(upgrade)) => Ok(Turn::Upgrade(upgrade)),
+            Ok(Step::Closed) => Err(self.broken(Error::Closed)),
+            Err(error) => Err(self.broken(error.into())),
+        })
+    }
+
+    fn note(&mut self, event: &C::Event) {
+        if let Some(words) = C::words(event) {
+            self.words = Some(words.after(self.words.take()));
+        }
+        if let Some(ended) = C::completes(event) {
+            let at = self.pending.iter().position(|&(ticket, _)| ticket == ended);
+            self.answered = at.and_then(|at| self.pending.remove(at)).map(|(_, command)| command);
+            self.trace_answer(C::verdict(event));
+        }
+        if let Some(witness) = &mut self.witness {
+            C::show(witness, event);
+        }
+    }
+
+    /// The connection has ended by itself.
+    fn broken(&mut self, error: Error) -> Error {
+        let error = self.explain(error);
+        self.end(error)
+    }
+
+    /// The session was to be over by now.
+    fn late(&mut self) -> Error {
+        let after = self.endpoint.timeouts().session.unwrap_or_default();
+        self.broken(Error::Timeout { phase: Phase::Session, after, server: None })
+    }
+
+    /// Puts another stream below the conversation.
+    pub(crate) async fn upgrade(&mut self, upgrade: Upgrade) -> Result<()> {
+        let upgraded = match self.deadline {
+            Some(deadline) => timeout_at(deadline, self.replace_stream(upgrade)).await.ok(),
+            None => Some(self.replace_stream(upgrade).await),
+        };
+        match upgraded {
+            Some(upgraded) => upgraded.map_err(|error| self.broken(error)),
+            None => Err(self.late()),
+        }
+    }
+
+    async fn replace_stream(&mut self, upgrade: Upgrade) -> Result<()> {
+        if upgrade != Upgrade::Tls {
+            return Ok(self.driver.layer(upgrade).await?);
+        }
+        let endpoint = self.endpoint.clone();
+        let handshake = |stream, _| async move { endpoint.start_tls(stream).await };
+        self.driver.upgrade_in_place(Stream::Absent, handshake).await
     }
 
     fn trace_answer(&self, verdict: Option<Verdict>) {
@@ -390,25 +472,6 @@ impl<C: Machine> Session<C> {
             }
             (_, verdict) => {
                 tracing::trace!(target: CLIENT_TRACES, %server, command, ?verdict, "answered");
-            }
-        }
-    }
-
-    async fn step(&mut self) -> Result<Option<C::Event>> {
-        loop {
-            match self.driver.next().await? {
-                Step::Event(event) => return Ok(Some(event)),
-                Step::Blocked => return Ok(None),
-                Step::Upgrade(upgrade) if upgrade != Upgrade::Tls => self.driver.layer(upgrade).await?,
-                Step::Upgrade(_) => {
-                    let endpoint = self.endpoint.clone();
-                    self.driver
-                        .upgrade_in_place(Stream::Absent, |stream, _| async move {
-                            endpoint.start_tls(stream).await
-                        })
-                        .await?;
-                }
-                Step::Closed => return Err(Error::Closed),
             }
         }
     }

@@ -11,11 +11,13 @@ use super::{Config, RefusedRecipient, needs::Settings};
 use crate::{
     Endpoint, Error, InvalidValue, Phase, Protocol, Refused, RefusedKind, Result, Stream,
     sasl::{ClientExchange, Credentials, Mechanism},
-    session::{AuthEvent, Machine, Session, Verdict, Words, connecting},
+    session::{AuthEvent, Machine, Session, Verdict, Words, connecting, machine_turns},
 };
 
 impl Machine for Connection {
     type Witness = ();
+
+    machine_turns!();
 
     fn completes(event: &Event) -> Option<Ticket> {
         match event {

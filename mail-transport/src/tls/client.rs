@@ -107,7 +107,9 @@ impl ClientTls {
         };
         #[cfg(not(feature = "scram"))]
         let server_end_point = None;
-        Ok(TlsStream { inner: tls.into(), server_end_point, verified: self.verifies }.into())
+        #[cfg(feature = "server")]
+        let tls = tls.into();
+        Ok(TlsStream { inner: tls, server_end_point, verified: self.verifies }.into())
     }
 }
 

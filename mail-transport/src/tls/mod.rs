@@ -42,10 +42,16 @@ pub use server::{ServerTls, ServerTlsBuilder};
 
 use crate::Plain;
 
+/// What rustls keeps of a stream. Programs without servers have nothing of their half of TLS.
+#[cfg(feature = "server")]
+pub(crate) type Inner = tokio_rustls::TlsStream<Plain>;
+#[cfg(not(feature = "server"))]
+pub(crate) type Inner = tokio_rustls::client::TlsStream<Plain>;
+
 /// A stream within TLS, of either role.
 #[derive(Debug)]
 pub struct TlsStream {
-    pub(crate) inner: tokio_rustls::TlsStream<Plain>,
+    pub(crate) inner: Inner,
     server_end_point: Option<Vec<u8>>,
     verified: bool,
 }
@@ -92,10 +98,14 @@ impl TlsStream {
     /// and so nothing with TLS 1.2.
     #[must_use]
     pub fn channel_bindings(&self) -> ChannelBindings {
-        let exporter = (self.version() == Some(ProtocolVersion::TLSv1_3)).then(|| match &self.inner {
+        #[cfg(feature = "server")]
+        let exporter = || match &self.inner {
             tokio_rustls::TlsStream::Client(tls) => binding::exporter(tls.get_ref().1),
             tokio_rustls::TlsStream::Server(tls) => binding::exporter(tls.get_ref().1),
-        });
+        };
+        #[cfg(not(feature = "server"))]
+        let exporter = || binding::exporter(self.inner.get_ref().1);
+        let exporter = (self.version() == Some(ProtocolVersion::TLSv1_3)).then(exporter);
         ChannelBindings::new(exporter.flatten(), self.server_end_point.clone())
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Result,
-    session::{Machine, Verdict, Words},
+    session::{Machine, Verdict, Words, machine_turns},
 };
 
 /// A command in progress.
@@ -169,6 +169,8 @@ pub(super) fn refuses_continuation<'a>(machine: &Connection, event: &'a Event) -
 
 impl Machine for Connection {
     type Witness = Witness;
+
+    machine_turns!();
 
     fn show(witness: &mut Witness, event: &Event) {
         witness.see(event);

@@ -59,7 +59,7 @@ pub use self::{
 use crate::{
     Endpoint, Error, Phase, Refused, RefusedKind, Result, Stream,
     sasl::Credentials,
-    session::{Machine, Session, Verdict, Words, connecting},
+    session::{Machine, Session, Verdict, Words, connecting, machine_turns},
 };
 
 /// A session with a POP3 server, logged in.
@@ -413,6 +413,8 @@ impl std::fmt::Debug for Client {
 
 impl Machine for Connection {
     type Witness = ();
+
+    machine_turns!();
 
     fn completes(event: &Event) -> Option<Ticket> {
         match event {
