@@ -180,6 +180,12 @@ impl<'a> Payload<'a> {
         self.reader.is_none().then(|| self.pieces.iter())
     }
 
+    /// Whether all of it was taken off; of one that is read that is not known before.
+    #[cfg(all(feature = "smtp", feature = "client"))]
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.pieces.is_empty() && self.reader.is_none()
+    }
+
     /// How many of the next pieces are fields that were put before the message.
     #[cfg(feature = "smtp")]
     pub(crate) const fn added(&self) -> usize {

@@ -97,6 +97,12 @@ impl Current<'_> {
         }
     }
 
+    /// Whether the piece that was read is the last, and so short that what follows it has room beside it.
+    pub(super) fn is_short_end(&self) -> bool {
+        const SHORT: usize = 48 * 1024;
+        self.piece.len() <= SHORT && self.payload.is_used_up() && self.downgrade.is_none()
+    }
+
     /// Reads what is to be sent next; it is empty at the end.
     pub(super) async fn read(&mut self) -> Result<Bytes> {
         loop {

@@ -421,7 +421,12 @@ where
         let Some(current) = &mut self.current else { return Ok(()) };
         loop {
             while !current.piece.is_empty() {
+                let short_end = current.is_short_end();
                 session.machine().send_body(&mut current.piece)?;
+                if short_end && current.piece.is_empty() {
+                    // It is written together with the end of the message, and the commands of the next.
+                    break;
+                }
                 // Written until the machine has room again; a reply that comes now is a refusal.
                 while let Some(event) = session.next().await? {
                     match current.transaction.hear(event)? {
