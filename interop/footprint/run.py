@@ -4,7 +4,7 @@ build, and the size of the program as it is and without symbols. Prints a table 
 
     run.py FOLDER_FOR_BUILDS [PROGRAM...]
 
-Dependencies are fetched before. Each program is built with nothing built before, in a folder of its own, which is removed.
+A program is one of the folders here, or one of them with a feature of it: `send-mailwire+scram`. Dependencies are fetched before. Each program is built with nothing built before, in a folder of its own, which is removed.
 """
 
 import resource
@@ -15,11 +15,22 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PROGRAMS = ["send-mailwire", "send-lettre", "send-mail-send", "list-mailwire", "list-async-imap"]
+PROGRAMS = [
+    "send-mailwire",
+    "send-mailwire+scram",
+    "send-lettre",
+    "send-mail-send",
+    "list-mailwire",
+    "list-mailwire+scram",
+    "list-async-imap",
+]
 
 
 def cargo(program, *words, **options):
-    command = ["cargo", *words, "--locked", "--manifest-path", HERE / program / "Cargo.toml"]
+    name, _, feature = program.partition("+")
+    command = ["cargo", *words, "--locked", "--manifest-path", HERE / name / "Cargo.toml"]
+    if feature and words[0] != "fetch":
+        command += ["--features", feature]
     return subprocess.run([str(word) for word in command], check=True, text=True, **options)
 
 
@@ -35,7 +46,7 @@ def measured(program, folder):
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     cargo(program, "build", "--release", "--quiet", "--target-dir", folder)
     after, seconds = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
-    binary = folder / "release" / program
+    binary = folder / "release" / program.partition("+")[0]
     bare = folder / "bare"
     subprocess.run(["strip", "-o", bare, binary], check=True)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
