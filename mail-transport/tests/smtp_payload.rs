@@ -4,14 +4,17 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use mailwire_core::Misuse;
+use mailwire_core::{Channel, Misuse};
 use mailwire_transport::{
-    Endpoint, Error, Payload, Security,
+    Endpoint, Error, Payload, Security, Stream,
     sasl::Authenticator,
     server::Listener,
     smtp::{
@@ -20,7 +23,7 @@ use mailwire_transport::{
         server::{Body, BodyError, Client, Server, Service, Session, Transaction},
     },
 };
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 /// What a server was told of a message, and the message.
@@ -94,6 +97,78 @@ impl AsyncRead for Broken {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Err(io::Error::other("the disk is gone")))
     }
+}
+
+/// Counts what would be system calls.
+struct Counting(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for Counting {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Counting {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.0).poll_write_vectored(cx, bufs);
+        self.1.fetch_add(usize::from(written.is_ready()), Ordering::Relaxed);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// What is sent of it, its end, and the commands of the next one.
+#[tokio::test]
+async fn a_short_message_is_one_write() {
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let stream = Stream::other(Counting(ours, writes.clone()));
+    let keeper = Keeper::default();
+    let server = Server::new(Keeper(keeper.0.clone()), Host::try_from("mx.example.net").unwrap());
+    let talk = async {
+        let endpoint = Endpoint::tcp("mx.example.net", 25, Security::plaintext_without_encryption());
+        let mut client = smtp::Client::over(stream, endpoint, Config::anonymous()).await.unwrap();
+        let before = writes.load(Ordering::Relaxed);
+        let text = "Subject: x\r\n\r\n.dot\r\n".to_owned() + &"0123456789\r\n".repeat(400);
+        let message = Bytes::from(text);
+        let (envelope, message) = (&to_bob(), &message);
+        let mut sending = client.send_all((0..10).map(|_| (envelope, message)));
+        while let Some(sent) = sending.next().await {
+            assert!(sent.unwrap().refused.is_empty());
+        }
+        assert_eq!(writes.load(Ordering::Relaxed) - before, 1 + 10);
+        let _sent = client.send(envelope, message).await.unwrap();
+        assert_eq!(writes.load(Ordering::Relaxed) - before, 1 + 10 + 2);
+        client.quit().await.unwrap();
+        message.clone()
+    };
+    let (served, message) = tokio::join!(server.serve_stream(Stream::other(theirs), Channel::Clear), talk);
+    served.unwrap();
+    let kept = keeper.0.lock().unwrap();
+    assert!(kept.len() == 11 && kept.iter().all(|kept| kept.message == message));
 }
 
 fn to_bob() -> Envelope {
