@@ -91,6 +91,7 @@
     not(all(feature = "client", feature = "server")),
     allow(
         dead_code,
+        unreachable_pub,
         unused_imports,
         reason = "parts of what both roles share are needed by one of them alone"
     )
