@@ -2,6 +2,7 @@
 
 #[cfg(feature = "server")]
 pub(super) const OCTET_STRING: u8 = 0x04;
+#[cfg(feature = "scram")]
 pub(super) const OID: u8 = 0x06;
 #[cfg(feature = "server")]
 pub(super) const UTC_TIME: u8 = 0x17;
@@ -12,6 +13,7 @@ pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const INTEGER: u8 = 0x02;
 #[cfg(feature = "doctor")]
 pub(crate) const BIT_STRING: u8 = 0x03;
+#[cfg(feature = "scram")]
 pub(super) const EXPLICIT_0: u8 = 0xa0;
 #[cfg(feature = "server")]
 pub(super) const EXPLICIT_3: u8 = 0xa3;
