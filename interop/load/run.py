@@ -128,13 +128,18 @@ def rates(program, servers, rounds, count):
         print(f"| {connections} | {' | '.join(cells)} |", flush=True)
 
 
+def found_by(answer):
+    """The numbers of a SEARCH; a server may say before it that it is still at it."""
+    return next(line.split()[2:] for line in answer.split(b"\r\n") if line.startswith(b"* SEARCH"))
+
+
 def line(server, what, count, work):
     """Does it, and again if it was quick. Returns the first answer."""
     seconds, answer = timed(work)
     cells = [f"{seconds:.2f}"]
     if seconds < LONG:
         cells.append(f"{timed(work)[0]:.2f}")
-    found = len(answer.split(b"\r\n")[0].split()) - 2 if what.startswith("SEARCH") else count
+    found = len(found_by(answer)) if what.startswith("SEARCH") else count
     print(f"| {server.name} | {what} | {count:,} | {', '.join(cells)} | {found:,} |", flush=True)
 
 
