@@ -24,17 +24,26 @@ pub async fn renew(files: CertificateFiles, tls: ServerTls) {
     }
 }
 
-/// Waits until the program is asked to end, by SIGINT or SIGTERM.
-pub async fn asked_to_end() {
+/// From now on the program can be asked to end, by SIGINT or SIGTERM: what is given waits for that. It is called before anybody
+/// is told that the program serves, so that whoever ends it then ends it in order.
+pub fn asked_to_end() -> impl Future<Output = ()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let asked =
+            signal(SignalKind::terminate()).and_then(|end| Ok((end, signal(SignalKind::interrupt())?)));
+        async {
+            let Ok((mut terminate, mut interrupt)) = asked else { return std::future::pending().await };
             tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
             }
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+    #[cfg(not(unix))]
+    {
+        async {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
 }

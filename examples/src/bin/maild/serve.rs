@@ -95,10 +95,11 @@ impl WithStore for Serving<'_> {
         let renewing = tokio::spawn(mailwire_examples::server::renew(files, tls));
         let post = Arc::new(Post { store, ours, way });
         let post = tokio::spawn(runner.run(post, stop.clone()));
+        let end = asked_to_end();
         told.iter().try_for_each(say)?;
         notify::tell("READY=1");
 
-        asked_to_end().await;
+        end.await;
         notify::tell("STOPPING=1");
         // First whoever brings something, then what takes it away.
         let ended = running.end().await;

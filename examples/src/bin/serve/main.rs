@@ -186,6 +186,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
         Err(StartError::User { error, .. }) => return Err(error.into()),
         Err(error) => return Err(error.into()),
     };
+    let end = asked_to_end();
     for (listen, (_, _, address)) in arguments.listen.iter().zip(server.addresses()) {
         say(format_args!("{} {address}", listen.name))?;
     }
@@ -198,14 +199,14 @@ async fn run(arguments: &Arguments) -> Result<()> {
         let page = page::Page::new(Arc::clone(&server), hosts).serve(listener, stop.clone());
         let page = tokio::spawn(page);
         say(format_args!("http {address}"))?;
-        asked_to_end().await;
+        end.await;
         stop.cancel();
         page.await?;
     } else {
-        asked_to_end().await;
+        end.await;
     }
     #[cfg(not(feature = "http"))]
-    asked_to_end().await;
+    end.await;
     // The page has ended, and had it besides.
     if let Some(server) = Arc::into_inner(server) {
         server.shutdown().await;

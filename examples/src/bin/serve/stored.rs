@@ -57,6 +57,7 @@ pub(crate) async fn serve(
     let mut running = Running::new(config.dialect)
         .with_connections(arguments.connections)
         .with_wire_log(config.wire_log.clone());
+    let end = asked_to_end();
     for (listen, (protocol, listener)) in arguments.listen.iter().zip(listeners) {
         if let Some(address) = listener.local_addr() {
             say(format_args!("{} {address}", listen.name))?;
@@ -66,6 +67,6 @@ pub(crate) async fn serve(
             _ => running.mail(protocol, SmtpService::new(store.clone()), config.name.clone(), listener),
         }
     }
-    asked_to_end().await;
+    end.await;
     running.end().await
 }
