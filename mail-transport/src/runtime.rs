@@ -9,7 +9,7 @@ pub(crate) use tokio::time::{Sleep, sleep_until, timeout, timeout_at};
 #[allow(unused_imports, reason = "each protocol and role uses a part of it")]
 pub(crate) use self::anywhere::{Sleep, sleep_until, timeout, timeout_at};
 
-/// A future of any kind, behind whose call it is compiled but once.
+/// A boxed future. Its code is compiled into this crate once, and not again into each program that awaits it.
 #[cfg(any(feature = "client", feature = "deliver", feature = "discover"))]
 pub(crate) type Boxed<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

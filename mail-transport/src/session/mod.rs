@@ -68,8 +68,8 @@ pub(crate) enum Turn<E> {
     Upgrade(Upgrade),
 }
 
-/// The calls of [`Machine`] that drive it. Futures and generic functions are compiled by every program that uses them, for
-/// each place where it does: what is behind these is compiled here, and once.
+/// The calls of [`Machine`] that drive it, for the machine of a protocol. Without them the driver would be compiled into each
+/// program, as generic functions and futures are: behind a call that is not generic it is compiled into this crate once.
 macro_rules! machine_turns {
     () => {
         fn poll_turn(
