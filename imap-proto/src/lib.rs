@@ -81,19 +81,31 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
-//! | `client`, `server` | yes | the state machine of each role; [`sync`] is the client's |
+//! | `client`, `server` | yes | the state machine of each role |
+//! | `extensions` | yes | commands and data of what stands on its own: ACL, `CANCELUPDATE`, comparators, `JMAPACCESS`, languages, METADATA, QUOTA, `RLIST` and `XLIST`, UIDBATCHES, URLAUTH, push by Apple. Without it they are [`Command::Other`] and [`Untagged::Other`] |
+//! | `reading` | yes | names, groups, parts and contents in [`reading`] |
+//! | `sync` | yes | [`sync`], which needs `client`, `extensions` and `view` |
+//! | `threading` | yes | [`threading`] |
+//! | `url` | yes | [`url`] |
+//! | `view` | yes | [`view`] |
 //! | `serde` | no | `Serialize` for what is read; secrets are not serialized |
 //! | `arbitrary` | no | valid commands and responses for fuzzing |
 //! | `chrono`, `jiff`, `time` | no | [`DateTime`](types::DateTime) becomes a date-time of these crates, and comes from one |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
-    not(all(feature = "client", feature = "server")),
+    not(all(
+        feature = "client",
+        feature = "server",
+        feature = "extensions",
+        feature = "reading",
+        feature = "view"
+    )),
     allow(
         dead_code,
         unreachable_pub,
         unused_imports,
-        reason = "parts of what both roles share are needed by one of them alone"
+        reason = "parts of what is shared are needed by one role or one feature alone"
     )
 )]
 #![forbid(unsafe_code)]
@@ -119,11 +131,14 @@ pub mod response;
 pub mod server;
 mod state;
 pub mod support;
-#[cfg(feature = "client")]
+#[cfg(feature = "sync")]
 pub mod sync;
+#[cfg(feature = "threading")]
 pub mod threading;
 pub mod types;
+#[cfg(feature = "url")]
 pub mod url;
+#[cfg(feature = "view")]
 pub mod view;
 
 pub use capability::{Capabilities, Capability};

@@ -11,7 +11,7 @@ use super::state::Session;
 use crate::{
     capability::Capability,
     command::{Append, AppendLiteral, Command, Effect, Rules, Then},
-    extensions::{ExtensionData, condstore},
+    extensions::condstore,
     response::{ReplyKind, Untagged},
     state::State,
     types::FlagSet,
@@ -147,7 +147,7 @@ impl Session {
             | Untagged::Expunge(_)
             | Untagged::Fetch(_)
             | Untagged::Vanished(_) => self.state == State::Selected || is_selecting(),
-            Untagged::Extension(data) if matches!(**data, ExtensionData::Language(_)) => true,
+            Untagged::Extension(data) if data.is_for_all() => true,
             _ => self.state != State::NotAuthenticated,
         }
     }

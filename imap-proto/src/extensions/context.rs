@@ -21,11 +21,11 @@ use alloc::vec::Vec;
 
 use mailwire_core::{Invalid, ParseError};
 
-use super::some;
+use super::{quoted_tag, some};
 use crate::{
     capability::Capability,
     command::{Rules, Writer, rules},
-    types::{Reader, Tag, read_string, write_quoted},
+    types::{Reader, Tag, write_quoted},
 };
 
 /// `CANCELUPDATE`: the server tells no more changes of the results of these searches ([RFC 5267 section
@@ -80,13 +80,6 @@ impl CancelUpdateCommand {
 
 // Grammar
 
-/// A tag between quotes.
-pub(crate) fn read_tag(r: &mut Reader<'_>) -> Result<Tag, ParseError> {
-    let start = r.offset();
-    let tag = read_string(r)?.into_text();
-    Tag::new(tag).map_err(|_| ParseError::new(start, "not a tag"))
-}
-
 impl CancelUpdateCommand {
     /// ```text
     /// command-select =/ "CANCELUPDATE" 1*(SP quoted)
@@ -94,7 +87,7 @@ impl CancelUpdateCommand {
     ///
     /// After the name. `None`: it is another.
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
-        name.eq_ignore_ascii_case(NAME.as_bytes()).then(|| some(r, read_tag).map(|tags| Self { tags }))
+        name.eq_ignore_ascii_case(NAME.as_bytes()).then(|| some(r, quoted_tag).map(|tags| Self { tags }))
     }
 
     pub(crate) fn write(&self, e: &mut Writer<'_>) {

@@ -15,6 +15,8 @@
 //! 8-bit, names with only half of RFC 2231. Nothing fails; what cannot be understood stays as it is. It takes time in
 //! proportion to the input.
 //!
+//! Names, groups, parts and contents are there with the feature `reading`.
+//!
 //! # Charsets
 //!
 //! UTF-8, US-ASCII, ISO-8859-1 and windows-1252 are known here. Functions that end in `_with` take a [`Charsets`], which
@@ -50,18 +52,27 @@
 //! # Ok::<(), mailwire_imap::ParseError>(())
 //! ```
 
+#[cfg(feature = "reading")]
 mod addresses;
 mod charsets;
+#[cfg(feature = "reading")]
 mod contents;
+#[cfg(feature = "reading")]
 mod parameters;
+#[cfg(feature = "reading")]
 mod parts;
 mod transfer;
 mod words;
 
-pub use addresses::{AddressGroup, NamedAddress, addresses, addresses_with, groups, groups_with};
-pub use charsets::{Charsets, decode_text, decode_text_with};
-pub use contents::Contents;
-pub use parameters::{parameter, parameter_with, safe_file_name};
-pub use parts::{Part, Parts};
-pub use transfer::TransferDecoder;
-pub use words::{decode_words, decode_words_with};
+#[cfg(feature = "reading")]
+pub use self::{
+    addresses::{AddressGroup, NamedAddress, addresses, addresses_with, groups, groups_with},
+    contents::Contents,
+    parameters::{parameter, parameter_with, safe_file_name},
+    parts::{Part, Parts},
+};
+pub use self::{
+    charsets::{Charsets, decode_text, decode_text_with},
+    transfer::TransferDecoder,
+    words::{decode_words, decode_words_with},
+};

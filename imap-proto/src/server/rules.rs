@@ -14,7 +14,7 @@ use crate::{
         Authenticate, Command, Create, Effect, List, ListReturnOpt, ListSelectOpt, OtherCommand, Rules, Then,
         rules::ValidIn,
     },
-    extensions::{ExtensionCommand, condstore},
+    extensions::condstore,
     response::{Code, FetchData, Reply, ReplyKind, Untagged},
     state::State,
 };
@@ -69,9 +69,9 @@ impl Machine {
             Command::Append(_) | Command::Replace(_) if !utf8 && command.appends_utf8() => {
                 Err(Refusal::bad(0, "UTF8=ACCEPT is not enabled"))
             }
-            Command::Extension(ExtensionCommand::UidBatches(batches)) => batches
-                .refusal()
-                .map_or(Ok(()), |reply| Err(Refusal::of(reply, "these batches cannot be made"))),
+            Command::Extension(command) => {
+                command.refusal().map_or(Ok(()), |(reply, reason)| Err(Refusal::of(reply, reason)))
+            }
             Command::Other(_) if self.config.pass_unknown_commands => Ok(()),
             Command::Other(other) => self.permits_other(other),
             Command::List(list) => permits_list(list, self.config.pass_unknown_commands),

@@ -4,7 +4,7 @@
 use mailwire_core::{Invalid, Text, setters};
 
 use super::UrlText;
-use crate::types::DateTime;
+use crate::{extensions::urlauth::AuthMechanism, types::DateTime};
 
 /// Who may use a URL, until when, and what proves it: `iurlauth`, or without a verifier `iurlauth-rump` ([RFC 5092
 /// section 6.1](https://www.rfc-editor.org/rfc/rfc5092#section-6.1)).
@@ -50,30 +50,6 @@ pub struct Verifier {
     /// How it was made.
     pub mechanism: AuthMechanism,
     pub(super) token: Text,
-}
-
-mailwire_core::text_newtype! {
-    /// How URLs are authorized: `uauth-mechanism`, of letters, digits, `-` and `.`. Case does not count.
-    pub struct AuthMechanism: str, ignore_case;
-}
-
-impl AuthMechanism {
-    /// `INTERNAL`: in the server's own way.
-    pub const INTERNAL: Self = Self(Text::from_static("INTERNAL"));
-
-    /// Makes a mechanism of its name.
-    ///
-    /// # Errors
-    ///
-    /// There is nothing in it, or another character than letters, digits, `-` and `.`.
-    pub fn new(name: impl Into<Text>) -> Result<Self, Invalid> {
-        let name = name.into();
-        match name.as_bytes().iter().position(|&byte| !is_mechanism(byte)) {
-            Some(at) => Err(Invalid::new("mechanism", at, "a character that cannot stand here")),
-            None if name.is_empty() => Err(Invalid::new("mechanism", 0, "empty")),
-            None => Ok(Self(name)),
-        }
-    }
 }
 
 impl UrlAuth {
@@ -162,7 +138,3 @@ impl Verifier {
 
 /// A token has so many hexadecimal digits at least: 128 bits.
 pub(super) const MIN_TOKEN: usize = 32;
-
-pub(crate) fn is_mechanism(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
-}

@@ -29,11 +29,11 @@ mod write;
 
 use mailwire_core::{Invalid, ParseError, Text, setters};
 
-pub(crate) use self::auth::is_mechanism;
 pub use self::{
-    auth::{Access, AuthMechanism, UrlAuth, Verifier},
+    auth::{Access, UrlAuth, Verifier},
     target::{MailboxRef, MessageList, MessageRef, Target, UrlPartial, UrlSection},
 };
+pub use crate::extensions::urlauth::AuthMechanism;
 
 /// An absolute URL: `imapurl` of [RFC 5092 section 11](https://www.rfc-editor.org/rfc/rfc5092#section-11).
 #[non_exhaustive]

@@ -18,9 +18,12 @@ use nom::{
 
 use super::{
     Access, AuthMechanism, AuthType, ImapUrl, MailboxRef, MessageList, MessageRef, Server, Target, UrlAuth,
-    UrlPartial, UrlSection, UrlText, Verifier, auth::MIN_TOKEN, is_mechanism,
+    UrlPartial, UrlSection, UrlText, Verifier, auth::MIN_TOKEN,
 };
-use crate::types::{Date, DateTime, ParseContext, Reader, Section, Uid, UidValidity};
+use crate::{
+    extensions::urlauth::is_mechanism,
+    types::{Date, DateTime, ParseContext, Reader, Section, Uid, UidValidity},
+};
 
 /// ```text
 /// imapurl     = "imap://" iserver ipath-query

@@ -4,19 +4,32 @@ use alloc::vec::Vec;
 
 use mailwire_core::{Invalid, ParseError, Text};
 
-use super::Depth;
 use crate::{
     command::{AString, Writer},
     deviation,
     extensions::spaced,
     literal::Announcement,
-    types::{Literal, Reader, read_literal, read_nstring, write_string},
+    types::{Literal, Reader, chars, read_literal, read_nstring, write_string},
 };
 
 mailwire_core::text_newtype! {
     /// The name of an annotation: `/shared/comment`, `/private/vendor/example/color`. It is compared without regard
     /// to case ([RFC 5464 section 3.2](https://www.rfc-editor.org/rfc/rfc5464#section-3.2)).
     pub struct EntryName: bytes, ignore_case;
+}
+
+/// How far below an entry GETMETADATA goes ([RFC 5464 section
+/// 4.2.2](https://www.rfc-editor.org/rfc/rfc5464#section-4.2.2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Depth {
+    /// `0`: only the entry itself.
+    #[default]
+    Zero,
+    /// `1`: and what lies directly below it.
+    One,
+    /// `infinity`: and all that lies below it.
+    Infinity,
 }
 
 impl EntryName {
@@ -110,6 +123,24 @@ impl EntryName {
     }
 }
 
+impl Depth {
+    pub(super) const fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Zero => b"0",
+            Self::One => b"1",
+            Self::Infinity => b"infinity",
+        }
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let word = r.take_class(chars::ATOM);
+        let all = [Self::Zero, Self::One, Self::Infinity];
+        let found = all.into_iter().find(|depth| word.eq_ignore_ascii_case(depth.as_bytes()));
+        found.ok_or(ParseError::new(start, "expected 0, 1 or infinity"))
+    }
+}
+
 /// ```text
 /// value = nstring / literal8
 /// ```
@@ -178,7 +209,7 @@ pub(super) mod arbitrary {
     use ::arbitrary::{Arbitrary, Error, Result, Unstructured};
     use mailwire_core::Text;
 
-    use super::EntryName;
+    use super::{Depth, EntryName};
     use crate::command::arbitrary::{maybe, some, word};
 
     impl<'a> Arbitrary<'a> for EntryName {
@@ -186,6 +217,12 @@ pub(super) mod arbitrary {
             let root = u.choose(&["/shared", "/private"])?;
             let name = format!("{root}/{}", word(u, b"aB0 \"\\(){}]")?);
             Self::new(name).map_err(|_| Error::IncorrectFormat)
+        }
+    }
+
+    impl<'a> Arbitrary<'a> for Depth {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            u.choose(&[Self::Zero, Self::One, Self::Infinity]).copied()
         }
     }
 

@@ -4,17 +4,13 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::{ParseError, Text, keywords};
 
-use super::{
-    super::{some, spaced},
-    UrlFetchParam, read_mechanism,
-};
+use super::{super::some, UrlFetchParam};
 use crate::{
     literal::Announcement,
     types::{
         BodyStructure, Data, ImapString, Reader, chars, read_astring, read_data, read_nstring, write_astring,
         write_nstring, write_string,
     },
-    url::AuthMechanism,
 };
 
 // Types
@@ -67,17 +63,6 @@ pub enum UrlItem {
     Binary(Option<Text>),
 }
 
-/// What a server tells of an authorization mechanism: `URLMECH`.
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct UrlMechanism {
-    /// The mechanism.
-    pub mechanism: AuthMechanism,
-    /// What belongs to it, in base64.
-    data: Option<Text>,
-}
-
 keywords! {
     enum Noun {
         GenUrlAuth = "GENURLAUTH",
@@ -92,56 +77,6 @@ impl UrlFetched {
         Self { url, content }
     }
 }
-
-impl UrlMechanism {
-    /// Tells of a mechanism.
-    #[must_use]
-    pub const fn new(mechanism: AuthMechanism) -> Self {
-        Self { mechanism, data: None }
-    }
-
-    /// What belongs to it, in base64.
-    #[must_use]
-    pub const fn data(&self) -> Option<&Text> {
-        self.data.as_ref()
-    }
-
-    /// ```text
-    /// resp-text-code =/ "URLMECH" SP "INTERNAL" *(SP mechanism ["=" base64])
-    /// ```
-    ///
-    /// After the name. Those beside `INTERNAL`.
-    pub(crate) fn read_all(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
-        let first = spaced(r, read_mechanism)?;
-        if first != AuthMechanism::INTERNAL {
-            return Err(r.error("expected INTERNAL"));
-        }
-        let mut others = Vec::new();
-        while r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| !matches!(byte, b' ' | b']')) {
-            let mechanism = spaced(r, read_mechanism)?;
-            let mut data = None;
-            if r.eat(b'=') {
-                data = Some(r.text_class(chars::BASE64, "expected base64")?);
-            }
-            others.push(Self { mechanism, data });
-        }
-        Ok(others)
-    }
-
-    pub(crate) fn write_all(out: &mut Vec<u8>, others: &[Self]) {
-        out.extend_from_slice(b"URLMECH INTERNAL");
-        for Self { mechanism, data } in others {
-            out.push(b' ');
-            out.extend_from_slice(mechanism.as_bytes());
-            if let Some(data) = data {
-                out.push(b'=');
-                out.extend_from_slice(data.as_bytes());
-            }
-        }
-    }
-}
-
-// Grammar
 
 impl UrlAuthData {
     /// Whether the grammar has a form for it.
@@ -284,22 +219,15 @@ impl UrlItem {
 mod arbitrary {
     use ::arbitrary::{Arbitrary, Error, Result, Unstructured};
 
-    use super::{super::arbitrary::mechanism, UrlAuthData, UrlContent, UrlFetched, UrlItem, UrlMechanism};
+    use super::{UrlAuthData, UrlContent, UrlFetched, UrlItem};
     use crate::{
-        command::arbitrary::{maybe, some, text, word},
+        command::arbitrary::{maybe, some, text},
         response::arbitrary::body,
         types::ImapString,
     };
 
     fn string(u: &mut Unstructured<'_>) -> Result<ImapString> {
         ImapString::new(text(u)?).map_err(|_| Error::IncorrectFormat)
-    }
-
-    impl<'a> Arbitrary<'a> for UrlMechanism {
-        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-            let data = maybe(u, |u| word(u, b"Aa0+/="))?.map(Into::into);
-            Ok(Self { mechanism: mechanism(u)?, data })
-        }
     }
 
     impl<'a> Arbitrary<'a> for UrlAuthData {

@@ -10,10 +10,10 @@ use crate::{
     Capability, deviation,
     extensions::{
         annotate::{AnnotateCode, AnnotationSupport},
-        context::read_tag,
         inprogress::Progress,
         metadata::MetadataCode,
         object_ids::ObjectIds,
+        quoted_tag,
         urlauth::UrlMechanism,
     },
     types::{
@@ -145,7 +145,7 @@ impl Code {
             8 if is("METADATA") => Self::Metadata(MetadataCode::read(r)?),
             8 if is("NOUPDATE") => {
                 r.space()?;
-                Self::NoUpdate(read_tag(r)?)
+                Self::NoUpdate(quoted_tag(r)?)
             }
             8 if is("REFERRAL") => Self::Referral(read_urls(r)?),
             8 if is("WEBALERT") => {

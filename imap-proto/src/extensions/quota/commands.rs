@@ -1,15 +1,4 @@
-//! QUOTA: how much a user may store (RFC 9208).
-//!
-//! ```
-//! use mailwire_imap::command::{Command, WriteOptions, Request};
-//! use mailwire_imap::{extensions::quota::QuotaCommand, types::Tag};
-//!
-//! let request = Request { tag: Tag::new("a1")?, command: QuotaCommand::get("")?.into() };
-//! let mut out = Vec::new();
-//! request.write(WriteOptions::default(), &mut out);
-//! assert_eq!(out, b"a1 GETQUOTA \"\"\r\n");
-//! # Ok::<(), mailwire_core::Invalid>(())
-//! ```
+//! What is asked about quotas, and what is said.
 
 use alloc::vec::Vec;
 
@@ -25,12 +14,15 @@ use nom::{
     sequence::preceded,
 };
 
-use super::{rest, spaced};
+use super::{
+    super::{rest, spaced},
+    ResourceName,
+};
 use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
     deviation,
-    types::{Atom, MailboxName, Reader, chars, write_astring, write_number, write_spaced},
+    types::{MailboxName, Reader, chars, write_astring, write_number, write_spaced},
 };
 
 // Types
@@ -72,23 +64,6 @@ pub enum QuotaData {
         /// Its quota roots; there may be none.
         roots: Vec<AString>,
     },
-}
-
-/// What can be limited (section 5).
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum ResourceName {
-    /// `STORAGE`: the size of all messages, in units of 1024 octets.
-    Storage,
-    /// `MESSAGE`: the number of messages.
-    Message,
-    /// `MAILBOX`: the number of mailboxes.
-    Mailbox,
-    /// `ANNOTATION-STORAGE`: the size of all annotations, in units of 1024 octets.
-    AnnotationStorage,
-    /// Another, as it was written.
-    Other(Atom),
 }
 
 /// A limit that is to be set.
@@ -356,72 +331,14 @@ impl QuotaData {
     }
 }
 
-keywords! {
-    enum Known of ResourceName except Other {
-        Storage = "STORAGE",
-        Message = "MESSAGE",
-        Mailbox = "MAILBOX",
-        AnnotationStorage = "ANNOTATION-STORAGE",
-    }
-}
-
-impl ResourceName {
-    /// A resource by its name, in any case.
-    ///
-    /// # Errors
-    ///
-    /// The name is not an atom.
-    pub fn new(name: impl Into<Text>) -> Result<Self, Invalid> {
-        let name = name.into();
-        Ok(match Self::known(name.as_bytes()) {
-            Some(known) => known,
-            None => Self::Other(Atom::new(name)?),
-        })
-    }
-
-    fn of(frame: &Bytes, name: &[u8]) -> Self {
-        Self::known(name).unwrap_or_else(|| Self::Other(Atom::unchecked(Text::of(frame, name))))
-    }
-
-    fn known(name: &[u8]) -> Option<Self> {
-        Known::of(name).map(|known| match known {
-            Known::Storage => Self::Storage,
-            Known::Message => Self::Message,
-            Known::Mailbox => Self::Mailbox,
-            Known::AnnotationStorage => Self::AnnotationStorage,
-        })
-    }
-
-    /// The name, as it stands on the wire.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        match (self, Known::of_value(self)) {
-            (Self::Other(name), _) => name.as_bytes(),
-            (_, known) => known.map_or("", Known::as_str).as_bytes(),
-        }
-    }
-}
-
 // Values for fuzzing
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary {
     use ::arbitrary::{Arbitrary, Result, Unstructured};
 
-    use super::{QuotaCommand, QuotaData, QuotaResource, ResourceName, SetQuotaResource};
-    use crate::command::arbitrary::{astring, atom, mailbox, some};
-
-    impl<'a> Arbitrary<'a> for ResourceName {
-        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-            Ok(match u.int_in_range(0..=4)? {
-                0 => Self::Storage,
-                1 => Self::Message,
-                2 => Self::Mailbox,
-                3 => Self::AnnotationStorage,
-                _ => Self::Other(atom(u)?),
-            })
-        }
-    }
+    use super::{QuotaCommand, QuotaData, QuotaResource, SetQuotaResource};
+    use crate::command::arbitrary::{astring, mailbox, some};
 
     impl<'a> Arbitrary<'a> for QuotaCommand {
         fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
