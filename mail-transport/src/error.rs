@@ -24,7 +24,7 @@ pub enum Error {
     #[error("{}", Failed(.0))]
     Io(io::Error),
     /// The proxy does not connect to the server.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "proxy")]
     #[error(transparent)]
     Proxy(Box<crate::proxy::ProxyError>),
     /// TLS failed: its configuration or its handshake.
@@ -76,7 +76,7 @@ pub enum Error {
     #[error("the connection is closed")]
     Closed,
     /// Of a [`Pool`](crate::pool::Pool): so many calls wait for a connection already that this one may not.
-    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+    #[cfg(feature = "pool")]
     #[error("{server}: {waiting} calls wait for a connection already")]
     Busy {
         /// The server.
@@ -86,7 +86,7 @@ pub enum Error {
     },
     /// Of a [`Mailer`](crate::smtp::Mailer): the message was sent to its end, and the connection lost before the answer.
     /// Nobody but the server knows whether it has it; sending it again can double it.
-    #[cfg(all(feature = "client", feature = "smtp"))]
+    #[cfg(all(feature = "pool", feature = "smtp"))]
     #[error("{0}; the server may have accepted the message all the same")]
     InDoubt(Box<Error>),
     /// Of an [`imap::Pool`](crate::imap::Pool): the mailbox is another one than the caller knows, and the UIDs of that mean
@@ -163,7 +163,7 @@ impl Clone for Error {
     fn clone(&self) -> Self {
         match self {
             Self::Io(error) => Self::Io(copy(error)),
-            #[cfg(feature = "client")]
+            #[cfg(feature = "proxy")]
             Self::Proxy(error) => Self::Proxy(error.clone()),
             Self::Tls(error) => Self::Tls(error.clone()),
             Self::Protocol(error) => Self::Protocol(*error),
@@ -178,9 +178,9 @@ impl Clone for Error {
             Self::Timeout { phase, after, server } => {
                 Self::Timeout { phase: *phase, after: *after, server: server.clone() }
             }
-            #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+            #[cfg(feature = "pool")]
             Self::Busy { server, waiting } => Self::Busy { server: server.clone(), waiting: *waiting },
-            #[cfg(all(feature = "client", feature = "smtp"))]
+            #[cfg(all(feature = "pool", feature = "smtp"))]
             Self::InDoubt(error) => Self::InDoubt(error.clone()),
             #[cfg(all(feature = "client", feature = "imap"))]
             Self::UidValidity { mailbox, known, now } => {
@@ -226,13 +226,13 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Io(_) | Self::Timeout { .. } | Self::Spent | Self::Closed | Self::Ended(_) => true,
-            #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+            #[cfg(feature = "pool")]
             Self::Busy { .. } => true,
             Self::Protocol(error) => matches!(
                 error,
                 mailwire_core::Error::UnexpectedEof { .. } | mailwire_core::Error::TimedOut { .. }
             ),
-            #[cfg(feature = "client")]
+            #[cfg(feature = "proxy")]
             Self::Proxy(error) => error.reason.is_transient(),
             Self::WithWords { error, .. } => error.is_transient(),
             Self::Refused(refused) => refused.is_transient(),
@@ -268,7 +268,7 @@ impl Error {
 
     /// Adds what failed to an I/O error that does not tell: the server, or what was being done.
     #[cfg(feature = "client")]
-    pub(crate) fn during(self, place: &impl fmt::Display, what: &impl fmt::Display) -> Self {
+    pub(crate) fn during(self, place: &dyn fmt::Display, what: &dyn fmt::Display) -> Self {
         match self {
             Self::Io(error) if located(&error).is_none() => {
                 let place = format!("{place}: {what}");
@@ -399,7 +399,7 @@ impl fmt::Display for AtServer<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Waiting until a connection of a [`Pool`](crate::pool::Pool) is free.
-    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+    #[cfg(feature = "pool")]
     Pool,
     /// Looking up the name.
     Resolve,
@@ -432,7 +432,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+            #[cfg(feature = "pool")]
             Self::Pool => "waiting for a free connection",
             Self::Resolve => "looking up the name",
             Self::Connect => "connecting",

@@ -115,7 +115,7 @@
 //! [`Endpoint::with_wire_log`] and, for servers and drivers, [`WireLog`] show the lines of a conversation as `C: ` and
 //! `S: `, without secrets; [`wire_transcript`] writes them to a file.
 //!
-//! Traces go to `tracing`; [`traces`] has a table of them. Those of clients have the target `mailwire_transport::client`: at the level DEBUG connecting,
+//! Traces go to `tracing`, those of clients where the feature of that name is on; [`traces`] has a table of them. Those of clients have the target `mailwire_transport::client`: at the level DEBUG connecting,
 //! TLS and its version, the login and its mechanism, refusals of a login and the end of the connection with its reason,
 //! at TRACE each command by its name when it is sent and when its answer has come. Those of servers have the paths
 //! of modules as targets, below `mailwire_transport`. No trace has a secret in it.
@@ -129,6 +129,11 @@
 //! | `smtp`, `imap`, `pop3` (all default) | the protocols |
 //! | `client`, `server` (both default) | the roles |
 //! | `scram` (default) | clients log in by SCRAM, CRAM-MD5 and DIGEST-MD5 too, which do not show the password; servers always can |
+//! | `account` (default) | a server and who logs in there, as one URL: [`Account`] |
+//! | `pool` (default) | connections that are kept: [`pool`], [`smtp::Mailer`], [`imap::Pool`] |
+//! | `proxy` (default) | clients go through SOCKS5 and CONNECT of HTTP: [`proxy`] |
+//! | `wire-log` (default) | clients show the lines that are said, without secrets: [`WireLog`]; servers always can |
+//! | `tracing` (default) | clients tell `tracing` what they do: [`traces`]; servers always do |
 //! | `blocking` | clients for programs without a runtime: [`blocking`] |
 //! | `futures-io` | clients over the streams of `futures-io`, on any executor: `Stream::futures_io` |
 //! | `codec` (default) | the machines as codecs of tokio-util: [`codec`] |
@@ -158,7 +163,7 @@
 )]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "client")]
+#[cfg(feature = "account")]
 mod account;
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -196,17 +201,17 @@ pub mod imap;
 #[cfg(feature = "testing")]
 mod layer;
 pub mod metrics;
-#[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+#[cfg(any(feature = "pool", feature = "deliver", all(feature = "client", feature = "imap")))]
 mod pauses;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 mod payload;
-#[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+#[cfg(all(feature = "pool", any(feature = "smtp", feature = "imap")))]
 pub mod pool;
 #[cfg(feature = "pop3")]
 pub mod pop3;
-#[cfg(feature = "client")]
+#[cfg(feature = "proxy")]
 pub mod proxy;
-#[cfg(any(feature = "client", feature = "server"))]
+#[cfg(any(feature = "proxy", feature = "server"))]
 pub mod proxy_protocol;
 mod refused;
 mod runtime;
@@ -226,12 +231,14 @@ pub mod testing;
 pub mod tls;
 pub mod traces;
 
-#[cfg(feature = "client")]
+#[cfg(feature = "account")]
 pub use account::Account;
 pub use budget::{Budget, OverBudget, run_blocking};
 #[cfg(feature = "compress")]
 pub use compress::Compressed;
-pub use driver::{Driver, DriverConfig, DriverError, Side, Step, WireLine, WireLog, wire_transcript};
+pub use driver::{Driver, DriverConfig, DriverError, Step};
+#[cfg(feature = "wire-log")]
+pub use driver::{Side, WireLine, WireLog, wire_transcript};
 #[cfg(feature = "encoded-words")]
 pub use encoded_words::{charset_text, encoded_words};
 #[cfg(feature = "client")]
@@ -240,7 +247,7 @@ pub use error::{Error, InvalidValue, OAuthError, Phase, Refused, RefusedKind, Re
 pub use idn::domain_to_ascii;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 pub use payload::Payload;
-#[cfg(feature = "client")]
+#[cfg(feature = "proxy")]
 pub use proxy::Proxy;
 pub use security::{Protocol, Security, within};
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap", feature = "pop3")))]

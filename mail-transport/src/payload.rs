@@ -112,7 +112,7 @@ impl<'a> Payload<'a> {
     }
 
     /// How many bytes of it are in memory at most, but for single pieces.
-    #[cfg(all(feature = "smtp", feature = "client"))]
+    #[cfg(all(feature = "smtp", feature = "pool"))]
     pub(crate) fn held(&self) -> usize {
         let read = if self.reader.is_some() { READ_SIZE } else { 0 };
         self.pieces.iter().map(Bytes::len).sum::<usize>().saturating_add(read)

@@ -219,7 +219,7 @@ mod anywhere {
                 match thread {
                     Ok(_) => state.runs = true,
                     Err(error) => {
-                        tracing::error!(%error, "no thread for the timer: nothing ends by its time");
+                        crate::traces::error!(%error, "no thread for the timer: nothing ends by its time");
                     }
                 }
             }

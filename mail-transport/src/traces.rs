@@ -1,4 +1,6 @@
-//! What is told to [`tracing`]: the spans and events of this crate, their levels and their fields.
+//! What is told to `tracing`: the spans and events of this crate, their levels and their fields.
+//!
+//! Clients tell theirs where the feature `tracing` is on; servers always do.
 //!
 //! No field holds a secret or a message: of a command only its name is told, of a login the mechanism. Texts of a peer
 //! are escaped. The names here are an interface; whoever filters or counts by them can rely on them.
@@ -80,6 +82,37 @@
 //! | too many connections | INFO | `protocol`, `peer` |
 //! | … is not valid now | WARN | `from`, `until` |
 
+#[cfg(feature = "tracing")]
+#[allow(unused_imports, reason = "each protocol and role uses a part of it")]
+pub(crate) use tracing::{debug, error, field::display, trace, warn};
+
+#[cfg(not(feature = "tracing"))]
+#[allow(unused_imports, reason = "each protocol and role uses a part of it")]
+pub(crate) use silent::{display, untold, untold as debug, untold as error, untold as trace, untold as warn};
+
+/// Stands in for `tracing` where the feature is off: what an event would tell is not looked at, and nothing is left of it.
+#[cfg(not(feature = "tracing"))]
+#[allow(dead_code, unused_imports, unused_macros, reason = "each protocol and role uses a part of it")]
+mod silent {
+    /// Takes the arguments of an event, one after the other, as used.
+    macro_rules! untold {
+        ($message:literal) => {{}};
+        (target: $target:expr, $($rest:tt)*) => { $crate::traces::untold!(target = $target, $($rest)*) };
+        ($name:ident = $(%)? $(?)? $value:expr, $($rest:tt)*) => {{
+            if false {
+                let _ = &$value;
+            }
+            $crate::traces::untold!($($rest)*)
+        }};
+        ($(%)? $(?)? $name:ident, $($rest:tt)*) => { $crate::traces::untold!($name = $name, $($rest)*) };
+    }
+    pub(crate) use untold;
+
+    pub(crate) fn display<T>(value: T) -> T {
+        value
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
@@ -98,7 +131,9 @@ mod tests {
 
     /// The level, message and arguments of each event.
     fn events(source: &str) -> Vec<(String, String, String)> {
-        let begins = source.match_indices("tracing::").filter_map(|(at, word)| source.get(at + word.len()..));
+        let begins = ["tracing::", "traces::"].into_iter().flat_map(|path| {
+            source.match_indices(path).filter_map(|(at, word)| source.get(at + word.len()..))
+        });
         let events = begins.filter_map(|rest| {
             let (level, rest) = rest.split_once("!(")?;
             ["trace", "debug", "info", "warn", "error"].contains(&level).then_some(())?;
@@ -119,7 +154,7 @@ mod tests {
         let mut source = String::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut source);
         let events = events(&source);
-        let calls = source.matches("tracing::").count();
+        let calls = source.matches("tracing::").count() + source.matches("traces::").count();
         assert!(events.len() > 40 && calls > events.len(), "{} events", events.len());
         let told: BTreeSet<_> =
             events.iter().map(|(level, message, _)| (message.clone(), level.clone())).collect();

@@ -21,6 +21,7 @@ use std::str::FromStr;
 
 use mailwire_core::{Invalid, Secret};
 
+#[cfg(feature = "proxy")]
 pub(crate) use self::parse::authority;
 use crate::{
     Endpoint, Protocol, Result,

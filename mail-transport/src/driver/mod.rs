@@ -2,13 +2,12 @@
 
 mod clock;
 mod close;
-mod repeats;
 mod types;
+#[cfg(not(feature = "wire-log"))]
+mod unseen;
 mod upgrade;
+#[cfg(feature = "wire-log")]
 mod wire;
-mod wire_line;
-mod wire_log;
-mod wire_words;
 
 use std::{
     future::{Future, poll_fn},
@@ -23,14 +22,16 @@ use mailwire_core::{Connection, Next, Upgrade};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use zeroize::Zeroize;
 
+pub use self::types::{DriverConfig, DriverError, Step};
+#[cfg(not(feature = "wire-log"))]
+use self::unseen::Wire;
+#[cfg(feature = "wire-log")]
+use self::wire::Wire;
+#[cfg(feature = "wire-log")]
+pub use self::wire::{Side, WireLine, WireLog, wire_transcript};
 use self::{
     clock::{Clock, Whole},
     close::Closing,
-    wire_log::Wire,
-};
-pub use self::{
-    types::{DriverConfig, DriverError, Step},
-    wire::{Side, WireLine, WireLog, wire_transcript},
 };
 
 /// Drives one connection, of any of the protocols and in either role, over one stream.
@@ -71,7 +72,7 @@ pub struct Driver<S, C> {
     /// What the machine has agreed to put in the stream's place.
     upgrade: Option<Upgrade>,
     /// Shows what is said, if anybody wants to see it.
-    wire: Option<Box<Wire>>,
+    wire: Wire,
 }
 
 /// No part of a line with a secret is longer: see `Limits::auth_line` of the protocols.
@@ -123,7 +124,7 @@ impl<S, C> Driver<S, C> {
             connection,
             input: Input(BytesMut::new()),
             read_size: config.read_at_least,
-            wire: config.wire_log.clone().map(|log| Box::new(Wire::new(log))),
+            wire: Wire::of(&config),
             config,
             unflushed: false,
             eof: false,
@@ -218,7 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
     }
 
     /// Reads what has come already, waiting for nothing. Says whether something had, be it the end.
-    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+    #[cfg(all(feature = "pool", any(feature = "smtp", feature = "imap")))]
     pub(crate) fn look(&mut self) -> bool {
         if self.eof || self.is_broken() {
             return true;
@@ -386,14 +387,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
-        if let Some(wire) = &mut self.wire {
-            let mut left = written;
-            for slice in slices {
-                let (shown, _) = slice.split_at(left.min(slice.len()));
-                left = left.saturating_sub(shown.len());
-                wire.wrote(shown);
-            }
-        }
+        self.wire.wrote(slices, written);
         output.advance(written);
         self.config.meter.sent(written);
         self.unflushed = true;
@@ -424,10 +418,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        if let Some(wire) = &mut self.wire {
-            let begin = self.input.len().saturating_sub(count);
-            wire.read(self.input.get(begin..).unwrap_or_default());
-        }
+        self.wire.read(&self.input, count);
         self.config.meter.received(count);
         self.clock.moved(count);
         if count == 0 {

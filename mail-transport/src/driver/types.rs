@@ -2,6 +2,7 @@ use std::{io, time::Duration};
 
 use mailwire_core::Upgrade;
 
+#[cfg(feature = "wire-log")]
 use super::WireLog;
 use crate::metrics::Meter;
 
@@ -35,6 +36,7 @@ pub struct DriverConfig {
     /// for not at all.
     pub linger: Duration,
     /// Shows the lines that are said, without secrets. `None` by default.
+    #[cfg(feature = "wire-log")]
     pub wire_log: Option<WireLog>,
     /// Counts the bytes.
     pub(crate) meter: Meter,
@@ -50,6 +52,7 @@ impl Default for DriverConfig {
             least_rate: 100,
             close_timeout: Duration::from_secs(10),
             linger: Duration::ZERO,
+            #[cfg(feature = "wire-log")]
             wire_log: None,
             meter: Meter::default(),
         }

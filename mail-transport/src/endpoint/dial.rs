@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::Keepalive;
-use crate::{CLIENT_TRACES, Stream, runtime::sleep_until};
+use crate::{CLIENT_TRACES, Stream, runtime::sleep_until, traces};
 
 /// How sockets are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Sockets {
     fn keep_alive(self, socket: SockRef<'_>) {
         let Some(keepalive) = self.keepalive else { return };
         if let Err(error) = socket.set_tcp_keepalive(&keepalive.into()) {
-            tracing::debug!(target: CLIENT_TRACES, %error, "no keepalive");
+            traces::debug!(target: CLIENT_TRACES, %error, "no keepalive");
         }
     }
 }

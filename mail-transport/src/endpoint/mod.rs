@@ -1,12 +1,12 @@
 //! Where to connect, and how long that may take.
 
 mod dial;
+mod extras;
 mod timeouts;
 
 use std::{
-    borrow::Cow,
     future::Future,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -15,17 +15,16 @@ use std::{
 use mailwire_core::{Channel, setters};
 use tokio::time::Instant;
 
-use self::dial::Sockets;
 pub use self::timeouts::Timeouts;
+use self::{dial::Sockets, extras::Extras};
 use crate::{
-    CLIENT_TRACES, Error, Phase, Protocol, Security, Stream, WireLine, WireLog,
+    CLIENT_TRACES, Error, Phase, Protocol, Security, Stream,
     idn::domain_to_ascii,
     metrics::{Watch, connect_failed},
-    proxy::{self, Proxy},
     runtime::Boxed,
     security::Kind,
     tls::{ClientTls, ServerName, TlsError},
-    within,
+    traces, within,
 };
 
 /// The place of a server: a host and a port, or a Unix socket.
@@ -47,8 +46,20 @@ pub enum Address {
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Tcp { host, port } => proxy::HostPort(host, *port).fmt(f),
+            Self::Tcp { host, port } => HostPort(host, *port).fmt(f),
             Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A host and a port as people write them.
+pub(crate) struct HostPort<'a>(pub(crate) &'a str, pub(crate) u16);
+
+impl std::fmt::Display for HostPort<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.contains(':') {
+            true => write!(f, "[{}]:{}", self.0, self.1),
+            false => write!(f, "{}:{}", self.0, self.1),
         }
     }
 }
@@ -83,8 +94,7 @@ pub struct Endpoint {
     addresses: Option<Arc<[IpAddr]>>,
     timeouts: Timeouts,
     sockets: Sockets,
-    proxy: Option<Arc<Proxy>>,
-    wire_log: Option<WireLog>,
+    extras: Extras,
 }
 
 impl Endpoint {
@@ -118,28 +128,17 @@ impl Endpoint {
             addresses: None,
             timeouts: Timeouts::default(),
             sockets: Sockets::default(),
-            proxy: None,
-            wire_log: None,
+            extras: Extras::default(),
         }
     }
 
     /// Whether a connection to one is as good as one to the other: the server, its proof, and all that was chosen are
     /// the same. Two TLS configurations are, if one is a clone of the other; so are two that nobody has given.
-    #[cfg(any(feature = "smtp", feature = "imap"))]
+    #[cfg(all(feature = "pool", any(feature = "smtp", feature = "imap")))]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         // Whoever adds a field says here whether it matters.
-        let Self {
-            address,
-            security,
-            tls,
-            own_tls,
-            server_name,
-            addresses,
-            timeouts,
-            sockets,
-            proxy,
-            wire_log,
-        } = self;
+        let Self { address, security, tls, own_tls, server_name, addresses, timeouts, sockets, extras } =
+            self;
         *address == other.address
             && *security == other.security
             && *own_tls == other.own_tls
@@ -148,12 +147,7 @@ impl Endpoint {
             && *addresses == other.addresses
             && *timeouts == other.timeouts
             && *sockets == other.sockets
-            && *proxy == other.proxy
-            && match (wire_log, &other.wire_log) {
-                (Some(log), Some(other)) => log.is_same(other),
-                (None, None) => true,
-                _ => false,
-            }
+            && *extras == other.extras
     }
 
     /// Uses this TLS configuration. Without one, [`ClientTls::new`] is made when it is needed first.
@@ -228,52 +222,6 @@ impl Endpoint {
         self
     }
 
-    /// Connects through a proxy; `None`, the default, for none. A Unix socket is never reached through one. The time
-    /// for connecting is for all of it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use mailwire_transport::{Endpoint, Protocol, Proxy, Security};
-    ///
-    /// let endpoint = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls())
-    ///     .with_proxy(Proxy::from_environment("imap.example.org")?);
-    /// # Ok::<(), mailwire_core::Invalid>(())
-    /// ```
-    #[must_use]
-    pub fn with_proxy(mut self, proxy: Option<Proxy>) -> Self {
-        self.proxy = proxy.map(Arc::new);
-        self
-    }
-
-    /// Returns the proxy.
-    #[must_use]
-    pub fn proxy(&self) -> Option<&Proxy> {
-        self.proxy.as_deref()
-    }
-
-    /// Shows the lines that clients of this server say and hear, without secrets: see [`WireLog`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use mailwire_transport::{Endpoint, Protocol, Security};
-    ///
-    /// let endpoint = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls())
-    ///     .with_wire_log(|line| eprintln!("{line}"));
-    /// ```
-    #[must_use]
-    pub fn with_wire_log(mut self, show: impl Fn(WireLine<'_>) + Send + Sync + 'static) -> Self {
-        self.wire_log = Some(WireLog::of_client(show));
-        self
-    }
-
-    /// Returns what is shown the lines of a conversation.
-    #[must_use]
-    pub const fn wire_log(&self) -> Option<&WireLog> {
-        self.wire_log.as_ref()
-    }
-
     /// Returns the place of the server.
     #[must_use]
     pub const fn address(&self) -> &Address {
@@ -314,10 +262,10 @@ impl Endpoint {
 
     fn reach(&self) -> Boxed<'_, Result<Stream, Error>> {
         Box::pin(async move {
-            tracing::debug!(target: CLIENT_TRACES, server = %self.address, "connecting");
+            traces::debug!(target: CLIENT_TRACES, server = %self.address, "connecting");
             let stream = self.open().await?;
-            let peer = stream.peer_addr().map(tracing::field::display);
-            tracing::debug!(target: CLIENT_TRACES, server = %self.address, peer, "connected");
+            let peer = || stream.peer_addr().map(traces::display);
+            traces::debug!(target: CLIENT_TRACES, server = %self.address, peer = peer(), "connected");
             match self.security.0 {
                 Kind::Implicit => self.start_tls(stream).await,
                 Kind::StartTls | Kind::Plaintext => Ok(stream),
@@ -372,19 +320,16 @@ impl Endpoint {
             let stream = stream.map_err(|error| self.failed(Phase::Tls, error))?;
             if let Some(tls) = stream.tls() {
                 let (version, cipher) = (tls.version(), tls.cipher_suite());
-                tracing::debug!(target: CLIENT_TRACES, server = %self.address, ?version, cipher, "within TLS");
+                traces::debug!(target: CLIENT_TRACES, server = %self.address, ?version, cipher, "within TLS");
             }
             Ok(stream)
         })
     }
 
     fn failed(&self, phase: Phase, error: Error) -> Error {
-        let error = match &self.proxy {
-            Some(proxy) => error.during(&format_args!("{} through the proxy {proxy}", self.address), &phase),
-            None => error.during(&self.address, &phase),
-        };
+        let error = error.during(&format_args!("{}{}", self.address, self.extras), &phase);
         connect_failed(&phase);
-        tracing::debug!(target: CLIENT_TRACES, server = %self.address, %phase, %error, "failed");
+        traces::debug!(target: CLIENT_TRACES, server = %self.address, %phase, %error, "failed");
         error
     }
 
@@ -404,24 +349,15 @@ impl Endpoint {
             Address::Tcp { host, port } => {
                 let begun = Instant::now();
                 let host = domain_to_ascii(host)?;
-                let (near, near_port) = match &self.proxy {
-                    Some(proxy) => (domain_to_ascii(proxy.host())?, proxy.port()),
-                    None => (Cow::Borrowed(&*host), *port),
-                };
-                let addresses = match &self.addresses {
-                    Some(known) if self.proxy.is_none() => {
-                        known.iter().map(|&address| (address, near_port).into()).collect()
-                    }
-                    _ => self.within(begun, Phase::Resolve, dial::resolve(&near, near_port)).await?,
-                };
-                let connecting = self.sockets.connect(addresses.into_iter());
-                let mut stream = self.within(begun, Phase::Connect, connecting).await?;
-                if let Some(proxy) = &self.proxy {
-                    tracing::debug!(target: CLIENT_TRACES, server = %self.address, %proxy, "asking the proxy");
-                    let asking = proxy::ask(proxy, &mut stream, &host, *port);
-                    self.within(begun, Phase::Proxy, asking).await?;
+                #[cfg(feature = "proxy")]
+                if let Some(proxy) = self.proxy() {
+                    return self.through(proxy, begun, &host, *port).await;
                 }
-                Ok(stream)
+                let addresses = match &self.addresses {
+                    Some(known) => known.iter().map(|&address| (address, *port).into()).collect(),
+                    None => self.resolve(begun, &host, *port).await?,
+                };
+                self.dial(begun, addresses).await
             }
             #[cfg(all(unix, feature = "blocking"))]
             Address::Unix(path) if crate::blocking::is_waiting() => {
@@ -442,6 +378,14 @@ impl Endpoint {
                 Err(self.failed(Phase::Connect, std::io::Error::from(std::io::ErrorKind::Unsupported).into()))
             }
         }
+    }
+
+    async fn resolve(&self, begun: Instant, host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+        self.within(begun, Phase::Resolve, dial::resolve(host, port)).await
+    }
+
+    async fn dial(&self, begun: Instant, addresses: Vec<SocketAddr>) -> Result<Stream, Error> {
+        self.within(begun, Phase::Connect, self.sockets.connect(addresses.into_iter())).await
     }
 
     /// Lets a part of connecting take what is left of the time for all of it.

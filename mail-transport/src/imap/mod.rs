@@ -5,10 +5,12 @@ pub mod client;
 #[cfg(feature = "server")]
 pub mod server;
 
+#[cfg(feature = "pool")]
+pub use client::Pool;
 #[cfg(feature = "client")]
 pub use client::{
-    Client, Config, FetchedMessage, FetchedMessages, FlagChange, Found, Idle, LoginMechanism, Pool,
-    ToMailbox, ToSet, Watch, WatchEvent, WatchOptions,
+    Client, Config, FetchedMessage, FetchedMessages, FlagChange, Found, Idle, LoginMechanism, ToMailbox,
+    ToSet, Watch, WatchEvent, WatchOptions,
 };
 pub use mailwire_imap as proto;
 pub use mailwire_imap::{

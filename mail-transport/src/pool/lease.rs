@@ -219,7 +219,7 @@ impl<C: Pooled> Drop for Lease<C> {
     fn drop(&mut self) {
         // What panicked may have left anything.
         if self.discarded || std::thread::panicking() || !self.client.is_reusable() {
-            tracing::debug!(target: CLIENT_TRACES, server = self.slot.owner.server(), "not kept");
+            crate::traces::debug!(target: CLIENT_TRACES, server = self.slot.owner.server(), "not kept");
             return;
         }
         let (client, slot) = (OwnedMutexGuard::mutex(&self.client), &self.slot);

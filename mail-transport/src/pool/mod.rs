@@ -160,7 +160,7 @@ macro_rules! pooled {
 
             async fn end(&mut self) {
                 if let Err(error) = self.say_goodbye().await {
-                    tracing::debug!(target: $crate::CLIENT_TRACES, %error, "ended without a goodbye");
+                    $crate::traces::debug!(target: $crate::CLIENT_TRACES, %error, "ended without a goodbye");
                 }
             }
         }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use zeroize::Zeroize as _;
 
 use super::{Kind, Proxy, ProxyError, ProxyRefusal, http::Http, socks5::Socks5};
-use crate::Error;
+use crate::{Error, endpoint::HostPort};
 
 /// What is said to a proxy, without I/O: [`next_step`](Self::next_step) says what is to be done, and
 /// [`received`](Self::received) takes what was read.
@@ -132,7 +132,7 @@ pub(crate) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     result.map_err(|failure| match failure {
         Failure::Io(error) => error.into(),
         Failure::Refused(reason) => {
-            let server = super::HostPort(host, port).to_string();
+            let server = HostPort(host, port).to_string();
             Error::Proxy(Box::new(ProxyError { proxy: proxy.to_string(), server, reason }))
         }
     })

@@ -32,7 +32,7 @@ pub(crate) use self::handshake::ask;
 pub use self::handshake::{Handshake, Step};
 #[cfg(any(feature = "deliver", feature = "discover"))]
 pub(crate) use self::http::status as http_status;
-use crate::account::authority;
+use crate::{account::authority, endpoint::HostPort};
 
 /// A proxy that connects clients to servers: where it is, what it speaks, and who asks it.
 ///
@@ -142,18 +142,6 @@ impl FromStr for Proxy {
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         HostPort(&self.host, self.port).fmt(f)
-    }
-}
-
-/// A host and a port as people write them.
-pub(crate) struct HostPort<'a>(pub(crate) &'a str, pub(crate) u16);
-
-impl fmt::Display for HostPort<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.contains(':') {
-            true => write!(f, "[{}]:{}", self.0, self.1),
-            false => write!(f, "{}:{}", self.0, self.1),
-        }
     }
 }
 

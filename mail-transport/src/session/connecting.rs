@@ -47,6 +47,7 @@ macro_rules! connecting {
             ///
             /// It is no URL of an account, or one of another protocol; or one of those of
             /// [`connect`](Self::connect).
+            #[cfg(feature = "account")]
             pub async fn connect_to(account: impl TryInto<crate::Account, Error: Into<crate::Error>>) -> Result<Self> {
                 let account = account.try_into().map_err(Into::into)?;
                 let config = Config::try_from(&account)?;

@@ -8,6 +8,7 @@ use super::{Machine, Session};
 use crate::{
     Address, CLIENT_TRACES, Error, OAuthError, Refused, Result,
     sasl::{ClientExchange, Credentials, CredentialsRequest, Mechanism, SaslContext, SaslError},
+    traces,
 };
 
 /// What an event of a machine means to a SASL exchange that goes on.
@@ -38,8 +39,8 @@ impl<C: Machine> Session<C> {
     /// The login has succeeded, by this mechanism or by a command of the protocol.
     pub(crate) fn logged_in(&mut self, mechanism: Option<Mechanism>) {
         let (server, command) = (self.endpoint.address(), self.answered);
-        let shown = mechanism.as_ref().map(tracing::field::display);
-        tracing::debug!(target: CLIENT_TRACES, %server, command, mechanism = shown, "logged in");
+        let shown = mechanism.as_ref().map(traces::display);
+        traces::debug!(target: CLIENT_TRACES, %server, command, mechanism = shown, "logged in");
         crate::metrics::login(self.protocol(), super::CLIENT, "ok", mechanism.as_ref());
         self.mechanism = None;
         self.login = Some(Login { mechanism, deviations: Vec::new() });
@@ -126,7 +127,7 @@ impl<C: Machine> Session<C> {
         match given.ask(self.request(Some(refused.clone()))).await? {
             Some(fresh) if fresh != *used => {
                 let server = self.endpoint.address();
-                tracing::debug!(target: CLIENT_TRACES, %server, %error, "logging in with a fresh token");
+                traces::debug!(target: CLIENT_TRACES, %server, %error, "logging in with a fresh token");
                 Ok(fresh)
             }
             _ => Err(error),
@@ -166,7 +167,7 @@ impl<C: Machine> Session<C> {
         }
         let exchange = ClientExchange::unbound(refused, credentials, offered, context)?;
         let server = self.endpoint.address();
-        tracing::warn!(target: CLIENT_TRACES, %server, %refused, %error, "logging in without channel binding");
+        traces::warn!(target: CLIENT_TRACES, %server, %refused, %error, "logging in without channel binding");
         Some(exchange)
     }
 

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
-#[cfg(any(feature = "smtp", feature = "imap"))]
+#[cfg(all(feature = "pool", any(feature = "smtp", feature = "imap")))]
 use std::{future::Future, pin::pin, task::Waker};
 
 use mailwire_core::{Connection, Misuse, Text, Ticket, Upgrade, WrongState};
@@ -22,6 +22,7 @@ use crate::{
     refused::beginning,
     runtime::{Boxed, timeout_at},
     sasl::Mechanism,
+    traces,
 };
 
 pub use self::login::Login;
@@ -190,6 +191,7 @@ impl<C: Machine> Session<C> {
             close_timeout: timeouts.close,
             step_deadline: Some(timeouts.whole),
             least_rate: timeouts.least_rate,
+            #[cfg(feature = "wire-log")]
             wire_log: endpoint.wire_log().cloned(),
             meter: Meter::new(protocol_of(&machine), CLIENT),
             ..DriverConfig::client()
@@ -263,7 +265,7 @@ impl<C: Machine> Session<C> {
 
     /// A command was sent, and its answer is due.
     pub(crate) fn expect(&mut self, ticket: Ticket, command: &'static str) -> Ticket {
-        tracing::trace!(target: CLIENT_TRACES, server = %self.endpoint.address(), command, "sent");
+        traces::trace!(target: CLIENT_TRACES, server = %self.endpoint.address(), command, "sent");
         self.pending.push_back((ticket, command));
         if matches!(self.words, Some(Words::Sentence(_))) {
             self.words = None;
@@ -309,7 +311,7 @@ impl<C: Machine> Session<C> {
 
     /// Looks at what the server has sent since the last call, waiting for nothing and sending nothing: whether another
     /// call can be made. `unclaimed` is given what came.
-    #[cfg(any(feature = "smtp", feature = "imap"))]
+    #[cfg(all(feature = "pool", any(feature = "smtp", feature = "imap")))]
     pub(crate) fn look(&mut self, mut unclaimed: impl FnMut(C::Event)) -> bool {
         /// What a server has to say while nobody asks is said in fewer events; the next call reads the rest.
         const MOST: usize = 1000;
@@ -325,7 +327,7 @@ impl<C: Machine> Session<C> {
     }
 
     /// Whether nothing is on its way that a dropped call has asked for.
-    #[cfg(any(feature = "smtp", feature = "imap"))]
+    #[cfg(all(feature = "pool", any(feature = "smtp", feature = "imap")))]
     pub(crate) fn is_settled(&self) -> bool {
         self.pending.is_empty()
     }
@@ -334,7 +336,7 @@ impl<C: Machine> Session<C> {
     pub(crate) fn end(&mut self, error: Error) -> Error {
         if self.ended.is_none() {
             let server = self.endpoint.address();
-            tracing::debug!(target: CLIENT_TRACES, %server, %error, "connection ended");
+            traces::debug!(target: CLIENT_TRACES, %server, %error, "connection ended");
             self.counted.ends(cause(&error));
             self.ended = Some(Arc::new(error.clone()));
         }
@@ -468,10 +470,10 @@ impl<C: Machine> Session<C> {
         match (&self.phase, verdict) {
             (Phase::Login, Some(Verdict::Refused)) => {
                 metrics::login(self.protocol(), CLIENT, "refused", self.mechanism.as_ref());
-                tracing::debug!(target: CLIENT_TRACES, %server, command, "login refused");
+                traces::debug!(target: CLIENT_TRACES, %server, command, "login refused");
             }
             (_, verdict) => {
-                tracing::trace!(target: CLIENT_TRACES, %server, command, ?verdict, "answered");
+                traces::trace!(target: CLIENT_TRACES, %server, command, ?verdict, "answered");
             }
         }
     }

@@ -331,7 +331,7 @@ impl Client {
         let limit = self.endpoint().timeouts().close;
         let said = crate::runtime::timeout(limit, self.call(Command::Quit)).await;
         if let Ok(Err(error)) = said {
-            tracing::debug!(server = %self.endpoint().address(), %error, "QUIT without its answer");
+            crate::traces::debug!(server = %self.endpoint().address(), %error, "QUIT without its answer");
         }
         let _ = self.session.close().await;
         Ok(())
@@ -427,7 +427,7 @@ pub(super) fn unclaimed(event: Event) -> Result<()> {
             Err(mailwire_core::Error::Unexpected { what: error.reason, offset: error.offset }.into())
         }
         Event::Malformed { bytes, error, .. } => {
-            tracing::warn!(line = %escape_ascii(&bytes), %error, "cannot be read");
+            crate::traces::warn!(line = %escape_ascii(&bytes), %error, "cannot be read");
             Ok(())
         }
         _ => Ok(()),

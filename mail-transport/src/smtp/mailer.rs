@@ -333,7 +333,7 @@ impl Attempts<'_> {
             return Err(error);
         }
         crate::metrics::retried();
-        tracing::debug!(target: crate::CLIENT_TRACES, %error, ?pause, "trying again after a pause");
+        crate::traces::debug!(target: crate::CLIENT_TRACES, %error, ?pause, "trying again after a pause");
         tokio::time::sleep(pause).await;
         Ok(())
     }

@@ -27,9 +27,9 @@ mod envelope;
 mod fields;
 #[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
 mod header;
-#[cfg(feature = "client")]
+#[cfg(feature = "pool")]
 mod mailer;
-#[cfg(feature = "client")]
+#[cfg(feature = "pool")]
 mod mailing;
 #[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
 mod message;
@@ -60,9 +60,9 @@ pub(crate) use config::own_name;
 pub use envelope::Envelope;
 #[cfg(any(feature = "builder", feature = "header-envelope", feature = "lettre"))]
 pub use header::{without_bcc, without_fields};
-#[cfg(feature = "client")]
+#[cfg(feature = "pool")]
 pub use mailer::{Mailer, MailerOptions};
-#[cfg(feature = "client")]
+#[cfg(feature = "pool")]
 pub use mailing::Mailing;
 #[cfg(feature = "client")]
 pub use mailwire_core::dot::{BareNewline, Mended};

@@ -232,6 +232,7 @@ where
     }
 
     /// Whether nothing more can be sent over the connection.
+    #[cfg(feature = "pool")]
     pub(super) fn is_over(&self) -> bool {
         self.over.is_some() || self.client.session.is_over()
     }

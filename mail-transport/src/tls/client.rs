@@ -70,7 +70,7 @@ impl ClientTls {
     }
 
     /// Whether one is a clone of the other.
-    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
+    #[cfg(all(feature = "pool", any(feature = "smtp", feature = "imap")))]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.verifies == other.verifies && Arc::ptr_eq(&self.config, &other.config)
     }

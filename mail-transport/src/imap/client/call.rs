@@ -116,7 +116,7 @@ impl Client {
             match self.event(call).await? {
                 Event::Data { data, deviations, .. } => {
                     if !deviations.is_empty() {
-                        tracing::debug!(command = call.name, ?deviations, "odd response");
+                        crate::traces::debug!(command = call.name, ?deviations, "odd response");
                     }
                     self.inbox.note(&data);
                     match take(data) {

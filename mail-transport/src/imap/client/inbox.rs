@@ -240,7 +240,7 @@ impl Inbox {
 
     fn push_malformed(&mut self, bytes: &Bytes, error: ParseError) {
         let beginning = bytes.get(..MALFORMED_BYTES).unwrap_or(bytes);
-        tracing::warn!(response = %mailwire_core::escape_ascii(beginning), %error, "cannot be read");
+        crate::traces::warn!(response = %mailwire_core::escape_ascii(beginning), %error, "cannot be read");
         if self.malformed.len() >= MALFORMED {
             self.malformed.pop_front();
         }

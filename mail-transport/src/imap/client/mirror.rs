@@ -285,7 +285,7 @@ impl Mirror {
             Some(Err(error)) if !client.is_usable() => return Err(error),
             // The mirror knows what to make of a refusal.
             Some(Err(error)) => {
-                tracing::debug!(command = ended.name, %error, "refused within a synchronization");
+                crate::traces::debug!(command = ended.name, %error, "refused within a synchronization");
                 self.concluded(client, is_call, false);
             }
             _ => self.concluded(client, is_call, true),

@@ -53,6 +53,7 @@ mod mailboxes;
 mod messages;
 mod mirror;
 mod parts;
+#[cfg(feature = "pool")]
 mod pool;
 mod search;
 mod select;
@@ -74,6 +75,8 @@ use mailwire_imap::{
     types::{ImapString, ModSeq},
 };
 
+#[cfg(feature = "pool")]
+pub use self::pool::Pool;
 pub use self::{
     append::{AppendOptions, AppendUid, Catenate, Content},
     body::Body,
@@ -86,7 +89,6 @@ pub use self::{
     inbox::{Malformed, Update},
     mailboxes::Listed,
     messages::{FlagChange, StoredUnchanged},
-    pool::Pool,
     search::{Found, Numbers},
     select::Selected,
     set::{ToMailbox, ToSet},
@@ -165,7 +167,7 @@ impl Client {
             match client.call_id(config.identity).await {
                 // Whoever does not like to hear it may still serve.
                 Err(Error::Refused(refused)) if refused.kind != RefusedKind::Bye => {
-                    tracing::debug!(%refused, "ID");
+                    crate::traces::debug!(%refused, "ID");
                 }
                 told => drop(told?),
             }

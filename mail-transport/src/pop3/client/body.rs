@@ -33,7 +33,7 @@ impl<'a> Body<'a> {
                 Event::BodyChunk(chunk) => return Ok(Some(chunk)),
                 Event::BodyEnd { ticket, deviations } if ticket == self.ticket => {
                     if !deviations.is_empty() {
-                        tracing::debug!(?deviations, "odd message");
+                        crate::traces::debug!(?deviations, "odd message");
                     }
                     self.ended = true;
                 }

@@ -174,7 +174,7 @@ impl Client {
                 if refused.is_transient() || self.capabilities().has(&Capability::Uidl) {
                     return Err(Error::Refused(refused));
                 }
-                tracing::warn!(%refused, "a server without unique ids");
+                crate::traces::warn!(%refused, "a server without unique ids");
                 self.headers(&mut messages, &mut turns).await?;
                 forget_others(seen, &messages, false);
             }

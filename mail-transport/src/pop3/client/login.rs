@@ -39,7 +39,7 @@ pub(super) async fn introduce(session: &mut Session<Connection>, config: &Config
     for command in [xclient, utf8, lang].into_iter().flatten() {
         let call = send(session, command)?;
         match answer(session, call).await {
-            Err(Error::Refused(refused)) => tracing::debug!(%refused, "goes on without it"),
+            Err(Error::Refused(refused)) => crate::traces::debug!(%refused, "goes on without it"),
             result => drop(result?),
         }
     }

@@ -479,7 +479,7 @@ async fn answer(session: &mut Session<Connection>, call: Call) -> Result<Reply> 
         match session.event().await? {
             Event::Reply { ticket: of, reply, deviations, .. } if of == ticket => {
                 if !deviations.is_empty() {
-                    tracing::debug!(command = name, ?deviations, "odd answer");
+                    crate::traces::debug!(command = name, ?deviations, "odd answer");
                 }
                 return accept(name, reply).map_err(|error| session.failed(error));
             }
@@ -524,6 +524,6 @@ fn unexpected(what: &'static str) -> Error {
 /// An event that belongs to no call that goes on.
 fn unclaimed(event: Event) {
     if let Event::Malformed { bytes, error, .. } = event {
-        tracing::warn!(line = %mailwire_core::escape_ascii(&bytes), %error, "cannot be read");
+        crate::traces::warn!(line = %mailwire_core::escape_ascii(&bytes), %error, "cannot be read");
     }
 }

@@ -1,13 +1,20 @@
 //! What is said over a connection, as lines for people.
 
+mod line;
+mod log;
+mod repeats;
+mod words;
+
 use std::{
     fmt::{self, Write as _},
-    io,
+    io::{self, IoSlice},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use crate::Protocol;
+use self::log::Conversation;
+use super::DriverConfig;
+use crate::{Protocol, traces};
 
 /// Who has said a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,13 +79,16 @@ pub struct WireLog {
     show: Arc<dyn Fn(WireLine<'_>) + Send + Sync>,
 }
 
-impl WireLog {
-    /// Whether both show to the same.
-    #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+/// Two are equal that show to the same, as clones do.
+impl PartialEq for WireLog {
+    fn eq(&self, other: &Self) -> bool {
         self.own == other.own && Arc::ptr_eq(&self.show, &other.show)
     }
+}
 
+impl Eq for WireLog {}
+
+impl WireLog {
     /// A log of connections in which this side is the client. `show` is called while the connection is worked
     /// on, and must not block.
     #[must_use]
@@ -107,6 +117,32 @@ impl WireLog {
 impl fmt::Debug for WireLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WireLog").field("own", &self.own).finish_non_exhaustive()
+    }
+}
+
+/// What a driver shows of its conversation, if anybody wants to see it.
+pub(super) struct Wire(Option<Box<Conversation>>);
+
+impl Wire {
+    pub(super) fn of(config: &DriverConfig) -> Self {
+        Self(config.wire_log.clone().map(|log| Box::new(Conversation::new(log))))
+    }
+
+    /// This side has written so many bytes of these.
+    pub(super) fn wrote(&mut self, slices: &[IoSlice<'_>], mut written: usize) {
+        let Some(conversation) = &mut self.0 else { return };
+        for slice in slices {
+            let (shown, _) = slice.split_at(written.min(slice.len()));
+            written = written.saturating_sub(shown.len());
+            conversation.wrote(shown);
+        }
+    }
+
+    /// The peer has sent so many bytes, the last of these.
+    pub(super) fn read(&mut self, input: &[u8], count: usize) {
+        let Some(conversation) = &mut self.0 else { return };
+        let begin = input.len().saturating_sub(count);
+        conversation.read(input.get(begin..).unwrap_or_default());
     }
 }
 
@@ -173,7 +209,7 @@ impl<W: io::Write> WireTranscript<W> {
         let _ = writeln!(text, "{line}");
         self.last = Some((line.connection, line.protocol, now));
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            tracing::warn!(%error, "the transcript of what is said cannot be written");
+            traces::warn!(%error, "the transcript of what is said cannot be written");
             self.out = None;
         }
     }

@@ -7,10 +7,10 @@ use std::{
 
 use self::Words::{Hidden, Name, Shown};
 use super::{
+    Side, WireLine, WireLog,
+    line::{Line, escape_line, trim_end},
     repeats::Repeats,
-    wire::{Side, WireLine, WireLog},
-    wire_line::{Line, escape_line, trim_end},
-    wire_words::{EXCHANGES, IMAP, LOGINS, MECHANISMS, POP3, SMTP, is_one_of, words},
+    words::{EXCHANGES, IMAP, LOGINS, MECHANISMS, POP3, SMTP, is_one_of, words},
 };
 use crate::Protocol;
 
@@ -71,7 +71,7 @@ enum Words {
 }
 
 /// A conversation on its way through a driver: the one place that decides what is shown of it.
-pub(super) struct Wire {
+pub(super) struct Conversation {
     log: WireLog,
     connection: u64,
     protocol: Option<Protocol>,
@@ -86,7 +86,7 @@ pub(super) struct Wire {
     repeats: Repeats,
 }
 
-impl Wire {
+impl Conversation {
     pub(super) fn new(log: WireLog) -> Self {
         Self {
             log,
