@@ -6,12 +6,13 @@ mod login;
 
 use std::{
     collections::VecDeque,
-    future::poll_fn,
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 #[cfg(all(feature = "pool", any(feature = "smtp", feature = "imap")))]
-use std::{future::Future, pin::pin, task::Waker};
+use std::{pin::pin, task::Waker};
 
 use mailwire_core::{Connection, Misuse, Text, Ticket, Upgrade, WrongState};
 use tokio::time::Instant;
@@ -20,7 +21,7 @@ use crate::{
     CLIENT_TRACES, Driver, DriverConfig, Endpoint, Error, Phase, Refused, Result, Step, Stream,
     metrics::{self, Counted, Meter, cause},
     refused::beginning,
-    runtime::{Boxed, timeout_at},
+    runtime::{Boxed, Sleep, sleep_until, timeout_at},
     sasl::Mechanism,
     traces,
 };
@@ -148,6 +149,11 @@ fn protocol_of<C: Machine>(machine: &C) -> &'static str {
     }
 }
 
+/// No event can come where one is waited for.
+pub(crate) fn nothing_due() -> Error {
+    Misuse::WrongState(WrongState::NothingDue("answer of the server")).into()
+}
+
 /// Which side this one is, as it is counted by.
 const CLIENT: &str = "client";
 
@@ -178,6 +184,8 @@ pub(crate) struct Session<C: Machine> {
     mechanism: Option<Mechanism>,
     /// When the session has to be over.
     deadline: Option<Instant>,
+    /// Wakes whoever waits at that time.
+    alarm: Option<Pin<Box<Sleep>>>,
     pub(crate) login: Option<Login>,
     /// Who sees every event.
     pub(crate) witness: Option<Box<C::Witness>>,
@@ -211,6 +219,7 @@ impl<C: Machine> Session<C> {
             phase: Phase::Greeting,
             mechanism: None,
             deadline,
+            alarm: None,
             login: None,
             witness: None,
         }
@@ -389,24 +398,19 @@ impl<C: Machine> Session<C> {
     /// The next event; `None` when all is written and it is this side's move.
     pub(crate) async fn next(&mut self) -> Result<Option<C::Event>> {
         loop {
-            let deadline = self.deadline;
-            let turn = poll_fn(|cx| C::poll_turn(self, cx));
-            let turn = match deadline {
-                Some(deadline) => timeout_at(deadline, turn).await.ok(),
-                None => Some(turn.await),
-            };
-            match turn {
-                Some(Ok(Turn::Event(event))) => return Ok(event),
-                Some(Ok(Turn::Upgrade(upgrade))) => C::upgrade(self, upgrade).await?,
-                Some(Err(error)) => return Err(error),
-                None => return Err(self.late()),
+            match poll_fn(|cx| C::poll_turn(self, cx)).await? {
+                Turn::Event(event) => return Ok(event),
+                Turn::Upgrade(upgrade) => C::upgrade(self, upgrade).await?,
             }
         }
     }
 
-    /// What comes next, as far as no other stream is needed for that.
+    /// What comes next, as far as no other stream is needed for that: an upgrade is told until it is done.
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn<C::Event>>> {
-        Poll::Ready(match ready!(self.driver.poll_next(cx)) {
+        let Poll::Ready(step) = self.driver.poll_next(cx) else {
+            return self.poll_deadline(cx).map(|()| Err(self.late()));
+        };
+        Poll::Ready(match step {
             Ok(Step::Event(event)) => {
                 self.note(&event);
                 Ok(Turn::Event(Some(event)))
@@ -436,6 +440,17 @@ impl<C: Machine> Session<C> {
     fn broken(&mut self, error: Error) -> Error {
         let error = self.explain(error);
         self.end(error)
+    }
+
+    /// Ready once the session has to be over.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        // tokio's alarm has no turn where the work before it has used up all of the task's.
+        if deadline <= Instant::now() {
+            return Poll::Ready(());
+        }
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        alarm.as_mut().poll(cx)
     }
 
     /// The session was to be over by now.
@@ -482,7 +497,7 @@ impl<C: Machine> Session<C> {
     pub(crate) async fn event(&mut self) -> Result<C::Event> {
         match self.next().await? {
             Some(event) => Ok(event),
-            None => Err(Misuse::WrongState(WrongState::NothingDue("answer of the server")).into()),
+            None => Err(nothing_due()),
         }
     }
 

@@ -380,14 +380,14 @@ impl Client {
     /// 4.3](https://www.rfc-editor.org/rfc/rfc8508#section-4.3)).
     async fn stored(&mut self, call: Call) -> Result<Option<AppendUid>> {
         let mut told = None;
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Reply(reply @ Reply { code: Some(Code::AppendUid { .. }), .. }) => {
                 told = AppendUid::of(reply);
                 Ok(None)
             }
             data => Ok(Some(data)),
         };
-        let reply = self.finish(call, take).await?;
+        let reply = self.finish(call, &mut take).await?;
         Ok(AppendUid::of(reply).or(told))
     }
 

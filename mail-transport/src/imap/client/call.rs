@@ -1,5 +1,7 @@
 //! How a command is sent, and what comes until its end.
 
+use std::task::{Context, Poll, ready};
+
 use mailwire_core::Ticket;
 use mailwire_imap::{
     client::{Connection, Event},
@@ -15,7 +17,8 @@ use super::{
 };
 use crate::{
     Result,
-    session::{Machine, Verdict, Words, machine_turns},
+    runtime::Boxed,
+    session::{Machine, Turn, Verdict, Words, machine_turns},
 };
 
 /// A command in progress.
@@ -29,35 +32,59 @@ pub(super) struct Call {
     pub(super) partial: bool,
 }
 
+/// Takes the data that comes before the end of a command, and hands back what is not for it.
+pub(super) type Take<'t> = dyn FnMut(Untagged) -> Result<Option<Untagged>> + Send + 't;
+
+/// A [`Take`] for a command that has no data of its own.
+pub(super) const fn hand_back(data: Untagged) -> Result<Option<Untagged>> {
+    Ok(Some(data))
+}
+
+/// What each command goes through. It is compiled into this crate once: the calls above, which are compiled into each program
+/// that makes them, hold none of it.
 impl Client {
     /// Room for what one call collects.
     pub(super) const fn room(&self) -> Room {
         Room::new(self.settings.collected)
     }
 
-    pub(super) async fn simple(&mut self, command: Command) -> Result<()> {
-        self.run(command, |data| Ok(Some(data))).await.map(drop)
+    /// Sends a command of which nothing but its end is of interest.
+    pub(super) fn simple(&mut self, command: Command) -> Boxed<'_, Result<()>> {
+        Box::pin(async move {
+            let call = self.start(command).await?;
+            self.finish(call, &mut hand_back).await.map(drop)
+        })
     }
 
-    /// Sends a command and waits for its end. `take` is given the data that comes before that, and
-    /// hands back what is not for it.
-    pub(super) async fn run(
-        &mut self,
+    /// Sends a command and waits for its end. `take` is given the data that comes before that.
+    pub(super) fn run<'a>(
+        &'a mut self,
         command: Command,
-        take: impl FnMut(Untagged) -> Result<Option<Untagged>>,
-    ) -> Result<Reply> {
-        let call = self.start(command).await?;
-        self.finish(call, take).await
+        take: &'a mut Take<'_>,
+    ) -> Boxed<'a, Result<Reply>> {
+        Box::pin(async move {
+            let call = self.start(command).await?;
+            self.finish(call, take).await
+        })
     }
 
     /// Sends a command, after what dropped calls have left.
-    pub(super) async fn start(&mut self, command: Command) -> Result<Call> {
+    pub(super) fn start(&mut self, command: Command) -> Boxed<'_, Result<Call>> {
+        Box::pin(async move {
+            self.settle().await?;
+            self.send(command)
+        })
+    }
+
+    /// Waits for what dropped calls have left.
+    pub(super) fn settle(&mut self) -> Boxed<'_, Result<()>> {
         let Self { session, inbox, .. } = self;
-        session.finish_dropped(|event| inbox.unclaimed(event)).await?;
-        self.send(command)
+        Box::pin(session.finish_dropped(|event| inbox.unclaimed(event)))
     }
 
     /// Hands a command to the machine. No await lies between that and the note that its answer is due.
+    // Not inlined: what drops a command that was not sent is large.
+    #[inline(never)]
     pub(super) fn send(&mut self, command: Command) -> Result<Call> {
         let name = command.known_name().unwrap_or("the command");
         let leaves =
@@ -93,6 +120,14 @@ impl Client {
         self.judge(call, event)
     }
 
+    /// The next event of a call, for whoever has no future of his own for it.
+    pub(super) fn poll_event(&mut self, call: Call, cx: &mut Context<'_>) -> Poll<Result<Turn<Event>>> {
+        Poll::Ready(match ready!(Connection::poll_turn(&mut self.session, cx))? {
+            Turn::Event(Some(event)) => self.judge(call, event).map(|event| Turn::Event(Some(event))),
+            turn => Ok(turn),
+        })
+    }
+
     /// The event, unless it is the server's no to what the call waits for.
     pub(super) fn judge(&mut self, call: Call, event: Event) -> Result<Event> {
         match refuses_continuation(self.session.machine_ref(), &event) {
@@ -107,32 +142,31 @@ impl Client {
         Some(end.map_err(|error| self.session.failed(error)))
     }
 
-    pub(super) async fn finish(
-        &mut self,
-        call: Call,
-        mut take: impl FnMut(Untagged) -> Result<Option<Untagged>>,
-    ) -> Result<Reply> {
-        loop {
-            match self.event(call).await? {
-                Event::Data { data, deviations, .. } => {
-                    if !deviations.is_empty() {
-                        crate::traces::debug!(command = call.name, ?deviations, "odd response");
+    /// Waits for the end of a command.
+    pub(super) fn finish<'a>(&'a mut self, call: Call, take: &'a mut Take<'_>) -> Boxed<'a, Result<Reply>> {
+        Box::pin(async move {
+            loop {
+                match self.event(call).await? {
+                    Event::Data { data, deviations, .. } => {
+                        if !deviations.is_empty() {
+                            crate::traces::debug!(command = call.name, ?deviations, "odd response");
+                        }
+                        self.inbox.note(&data);
+                        match take(data) {
+                            Ok(None) => {}
+                            Ok(Some(data)) => self.inbox.push(data),
+                            // The rest of what has no end is not worth waiting for.
+                            Err(error) => return Err(self.session.end(error)),
+                        }
                     }
-                    self.inbox.note(&data);
-                    match take(data) {
-                        Ok(None) => {}
-                        Ok(Some(data)) => self.inbox.push(data),
-                        // The rest of what has no end is not worth waiting for.
-                        Err(error) => return Err(self.session.end(error)),
-                    }
-                }
-                event => {
-                    if let Some(end) = self.ended(call, event) {
-                        return end;
+                    event => {
+                        if let Some(end) = self.ended(call, event) {
+                            return end;
+                        }
                     }
                 }
             }
-        }
+        })
     }
 }
 

@@ -331,7 +331,7 @@ impl Client {
         let limit = self.settings.items;
         let mut room = self.room();
         let (mut all, mut ranges) = (Vec::new(), 0_usize);
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::ESearch(extended) if extended.mailbox.is_some() && !is_update(&extended) => {
                 let mut found = Found::NOTHING;
                 found.add_extended(&extended);
@@ -351,7 +351,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        let reply = self.run(Command::ESearch(Box::new(search)), take).await?;
+        let reply = self.run(Command::ESearch(Box::new(search)), &mut take).await?;
         // A part is not what was asked for (RFC 7377 section 2.4).
         if reply.code == Some(Code::Limit) { Err(refused("ESEARCH", &reply)) } else { Ok(all) }
     }
@@ -361,7 +361,7 @@ impl Client {
         let mut room = self.room();
         let mut refused: Vec<Tag> = Vec::new();
         let (mut tag, mut found) = (None, Found::NOTHING);
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::ESearch(extended) if !is_update(&extended) => {
                 let before = found.ranges().len();
                 found.add_extended(&extended);
@@ -379,7 +379,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(command, take).await?;
+        self.run(command, &mut take).await?;
         let current = tag.as_ref().is_some_and(|tag| !refused.contains(tag));
         Ok(SearchContext { tag, ranges: found.of::<Uid>().ranges().to_vec(), limit, current })
     }

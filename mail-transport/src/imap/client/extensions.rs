@@ -64,10 +64,10 @@ impl Client {
     async fn extension(
         &mut self,
         command: impl Into<ExtensionCommand>,
-        mut take: impl FnMut(ExtensionData) -> std::result::Result<(), ExtensionData>,
+        mut take: impl FnMut(ExtensionData) -> std::result::Result<(), ExtensionData> + Send,
     ) -> Result<Reply> {
         let (mut room, mut count, limit) = (self.room(), 0_usize, self.settings.items);
-        let take = |data| {
+        let mut take = |data| {
             let Untagged::Extension(_) = data else { return Ok(Some(data)) };
             count += 1;
             if count > limit {
@@ -78,7 +78,7 @@ impl Client {
                 data => Some(data),
             })
         };
-        self.run(Command::Extension(command.into()), take).await
+        self.run(Command::Extension(command.into()), &mut take).await
     }
 
     /// GETQUOTA: asks for usage and limits of a quota root ([RFC 9208 section

@@ -1,11 +1,17 @@
 //! FETCH.
 
-use std::{borrow::Cow, collections::VecDeque, mem};
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    future::poll_fn,
+    mem,
+    task::{Context, Poll, ready},
+};
 
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{Invalid, Text};
+use mailwire_core::{Invalid, Text, Upgrade};
 use mailwire_imap::{
-    client::Event,
+    client::{Connection, Event},
     command::{Command, Fetch, FetchAtt, FetchAtts, Messages},
     extensions::{
         annotate::{AnnotationData, EntryAtts},
@@ -26,7 +32,11 @@ use super::{
     kept::Room,
     parts::Rest,
 };
-use crate::Result;
+use crate::{
+    Result,
+    runtime::Boxed,
+    session::{Machine, Turn, nothing_due},
+};
 
 /// The data that a server gave of one message.
 ///
@@ -298,6 +308,14 @@ impl Wanted {
     }
 }
 
+/// What [`FetchedMessages::next`] goes on with.
+enum Next {
+    /// A message; `None` at the end.
+    Message(Option<FetchedMessage>),
+    /// Something comes first: another stream, or else a command for what is left.
+    First(Option<Upgrade>),
+}
+
 /// The messages that a FETCH asks for, as they come.
 ///
 /// They need not be read to the end: the next call to the client reads what is left and throws it
@@ -308,8 +326,8 @@ pub struct FetchedMessages<'a> {
     /// `None`: it is over.
     call: Option<Call>,
     /// What is left, where the server does a part of it at once.
-    rest: Option<Rest>,
-    next: Option<Command>,
+    rest: Option<Rest<Fetch>>,
+    next: Option<Fetch>,
     wanted: Option<Wanted>,
     /// The bodies of the next response that came in pieces. `None`: too large.
     bodies: VecDeque<Option<BytesMut>>,
@@ -349,56 +367,81 @@ impl<'a> FetchedMessages<'a> {
     /// The server refuses, whatever it told before, or the connection fails.
     pub async fn next(&mut self) -> Result<Option<FetchedMessage>> {
         loop {
-            if self.call.is_none() {
-                // It stays until it is sent.
-                let Some(command) = self.next.clone() else { return Ok(None) };
-                self.call = Some(Call { partial: false, ..self.client.start(command).await? });
-                self.next = None;
+            match poll_fn(|cx| self.poll_next(cx)).await? {
+                Next::Message(message) => return Ok(message),
+                Next::First(upgrade) => self.go_on(upgrade).await?,
             }
-            let Some(call) = self.call else { return Ok(None) };
-            let event = match self.client.event(call).await {
-                Ok(event) => event,
+        }
+    }
+
+    /// What comes next, without a future of its own: [`next`](Self::next) is compiled into each program, and this once.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next>> {
+        while let Some(call) = self.call {
+            let turn = ready!(self.client.poll_event(call, cx));
+            match turn.and_then(|turn| self.take(call, turn)) {
+                Ok(None) => {}
+                Ok(Some(next)) => return Poll::Ready(Ok(next)),
                 Err(error) => {
                     self.call = None;
-                    return Err(error);
-                }
-            };
-            match event {
-                Event::BodyStart(_) => self.bodies.push_back(Some(BytesMut::new())),
-                Event::BodyChunk(chunk) => self.collect(&chunk),
-                Event::BodyEnd => {}
-                Event::Data { data: Untagged::Fetch(fetch), .. } => {
-                    let fetch = self.complete(fetch);
-                    let exists = self.client.inbox.exists;
-                    if self.wanted.as_ref().is_some_and(|wanted| wanted.is_answered_by(&fetch, exists)) {
-                        return Ok(Some(FetchedMessage { fetch }));
-                    }
-                    self.client.inbox.push(Untagged::Fetch(fetch));
-                }
-                Event::Data { data: Untagged::Vanished(gone), .. } if gone.earlier => {
-                    if let Err(error) = self.room.take::<(Uid, Uid)>(gone.uids.ranges().count(), 0) {
-                        self.call = None;
-                        return Err(self.client.session.end(error));
-                    }
-                    self.vanished.extend(gone.uids.ranges());
-                }
-                event => {
-                    // Of a response that could not be read, the bodies are lost with it.
-                    self.forget_bodies();
-                    if let Some(end) = self.client.ended(call, event) {
-                        self.call = None;
-                        let reply = end?;
-                        self.next = match self.rest.as_mut().map(|rest| rest.after(&reply)) {
-                            Some(None) => return Err(refused(call.name, &reply)),
-                            left => left.flatten().flatten(),
-                        };
-                        if self.next.is_none() {
-                            return Ok(None);
-                        }
-                    }
+                    return Poll::Ready(Err(error));
                 }
             }
         }
+        Poll::Ready(Ok(if self.next.is_some() { Next::First(None) } else { Next::Message(None) }))
+    }
+
+    /// What an event gives, if anything.
+    fn take(&mut self, call: Call, turn: Turn<Event>) -> Result<Option<Next>> {
+        let event = match turn {
+            Turn::Event(event) => event.ok_or_else(nothing_due)?,
+            Turn::Upgrade(upgrade) => return Ok(Some(Next::First(Some(upgrade)))),
+        };
+        match event {
+            Event::BodyStart(_) => self.bodies.push_back(Some(BytesMut::new())),
+            Event::BodyChunk(chunk) => self.collect(&chunk),
+            Event::BodyEnd => {}
+            Event::Data { data: Untagged::Fetch(fetch), .. } => {
+                let fetch = self.complete(fetch);
+                let exists = self.client.inbox.exists;
+                if self.wanted.as_ref().is_some_and(|wanted| wanted.is_answered_by(&fetch, exists)) {
+                    return Ok(Some(Next::Message(Some(FetchedMessage { fetch }))));
+                }
+                self.client.inbox.push(Untagged::Fetch(fetch));
+            }
+            Event::Data { data: Untagged::Vanished(gone), .. } if gone.earlier => {
+                let taken = self.room.take::<(Uid, Uid)>(gone.uids.ranges().count(), 0);
+                taken.map_err(|error| self.client.session.end(error))?;
+                self.vanished.extend(gone.uids.ranges());
+            }
+            event => {
+                // Of a response that could not be read, the bodies are lost with it.
+                self.forget_bodies();
+                if let Some(end) = self.client.ended(call, event) {
+                    self.call = None;
+                    let reply = end?;
+                    self.next = match self.rest.as_mut().map(|rest| rest.after(&reply)) {
+                        Some(None) => return Err(refused(call.name, &reply)),
+                        left => left.flatten().flatten(),
+                    };
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Does what comes before the next message.
+    fn go_on(&mut self, upgrade: Option<Upgrade>) -> Boxed<'_, Result<()>> {
+        Box::pin(async move {
+            if let Some(upgrade) = upgrade {
+                return Connection::upgrade(&mut self.client.session, upgrade).await;
+            }
+            self.client.settle().await?;
+            // It stays until it is sent.
+            if let Some(fetch) = self.next.take() {
+                self.call = Some(Call { partial: false, ..self.client.send(Command::Fetch(fetch))? });
+            }
+            Ok(())
+        })
     }
 
     fn collect(&mut self, chunk: &Bytes) {
@@ -493,25 +536,32 @@ impl Client {
     ///
     /// As [`fetch`](Self::fetch).
     pub async fn fetch_with(&mut self, fetch: Fetch) -> Result<FetchedMessages<'_>> {
-        check(&fetch.items)?;
-        let wanted = Wanted::new(fetch.messages.clone(), &fetch.items);
-        let command = Command::Fetch(fetch);
-        let rest = Some(&command).filter(|_| self.is_limited()).and_then(Rest::of);
-        let call = self.start(command).await?;
-        let call = Call { partial: call.partial && rest.is_none(), ..call };
-        Ok(FetchedMessages { rest, ..FetchedMessages::new(self, Some(call), Some(wanted)) })
+        self.ask_for(fetch).await
     }
 
-    async fn fetch_messages(
+    fn fetch_messages(
         &mut self,
         messages: Option<Messages>,
         items: FetchAtts,
-    ) -> Result<FetchedMessages<'_>> {
-        check(&items)?;
-        match messages {
-            Some(messages) => self.fetch_with(Fetch::new(messages, items)).await,
-            None => Ok(FetchedMessages::new(self, None, None)),
-        }
+    ) -> Boxed<'_, Result<FetchedMessages<'_>>> {
+        Box::pin(async move {
+            check(&items)?;
+            match messages {
+                Some(messages) => self.ask_for(Fetch::new(messages, items)).await,
+                None => Ok(FetchedMessages::new(self, None, None)),
+            }
+        })
+    }
+
+    fn ask_for(&mut self, fetch: Fetch) -> Boxed<'_, Result<FetchedMessages<'_>>> {
+        Box::pin(async move {
+            check(&fetch.items)?;
+            let wanted = Wanted::new(fetch.messages.clone(), &fetch.items);
+            let rest = Some(&fetch).filter(|_| self.is_limited()).and_then(Rest::of);
+            let call = self.start(Command::Fetch(fetch)).await?;
+            let call = Call { partial: call.partial && rest.is_none(), ..call };
+            Ok(FetchedMessages { rest, ..FetchedMessages::new(self, Some(call), Some(wanted)) })
+        })
     }
 }
 

@@ -8,7 +8,11 @@ use mailwire_imap::{
     response::ReplyKind,
 };
 
-use super::{Client, Config, LoginMechanism, call::refuses_continuation, error::refused};
+use super::{
+    Client, Config, LoginMechanism,
+    call::{hand_back, refuses_continuation},
+    error::refused,
+};
 use crate::{
     Phase, Result,
     sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
@@ -49,8 +53,7 @@ impl Client {
     /// The login fails, or would show the password in clear; somebody is logged in already; or the connection
     /// fails.
     pub async fn log_in(&mut self, config: &Config) -> Result<()> {
-        let (session, inbox) = (&mut self.session, &mut self.inbox);
-        session.finish_dropped(|event| inbox.unclaimed(event)).await?;
+        self.settle().await?;
         if self.state() != State::NotAuthenticated {
             return Err(Misuse::WrongState(WrongState::AlreadyAuthenticated).into());
         }
@@ -100,7 +103,7 @@ impl Client {
             Plan::Login(user, password) => {
                 let login = Login::new(AString::new(user)?, password.clone())?;
                 let call = self.send(Command::Login(login))?;
-                self.finish(call, |data| Ok(Some(data))).await?;
+                self.finish(call, &mut hand_back).await?;
                 self.session.logged_in(None);
             }
         }

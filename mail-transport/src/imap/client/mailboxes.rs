@@ -16,6 +16,7 @@ use mailwire_imap::{
 
 use super::{
     Client, ToMailbox,
+    call::hand_back,
     error::{too_many, unexpected},
 };
 use crate::Result;
@@ -66,14 +67,14 @@ impl Client {
         let limit = self.settings.items;
         let mut mailboxes = Vec::new();
         let mut room = self.room();
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::List(mailbox) if wanted(mailbox.kind) => {
                 mailboxes.extend(room.keep_list(mailbox)?);
                 if mailboxes.len() > limit { Err(too_many("mailboxes", limit)) } else { Ok(None) }
             }
             data => Ok(Some(data)),
         };
-        self.run(command, take).await?;
+        self.run(command, &mut take).await?;
         Ok(mailboxes)
     }
 
@@ -90,7 +91,7 @@ impl Client {
         let mut mailboxes: Vec<Listed> = Vec::new();
         let mut places = HashMap::new();
         let mut room = self.room();
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::List(mailbox) if mailbox.kind != ListKind::Lsub => {
                 let Some(mailbox) = room.keep_list(mailbox)? else { return Ok(None) };
                 room.take::<(MailboxName, usize, Listed)>(1, mailbox.name.as_bytes().len())?;
@@ -130,7 +131,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(Command::List(list), take).await?;
+        self.run(Command::List(list), &mut take).await?;
         Ok(mailboxes)
     }
 
@@ -158,7 +159,7 @@ impl Client {
         }
         let asked = status.mailbox.to_utf8();
         let (mut answer, mut other) = (None, None);
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Status(status) if status.mailbox.to_utf8() == asked => {
                 answer = Some(status);
                 Ok(None)
@@ -170,7 +171,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(Command::Status(status), take).await?;
+        self.run(Command::Status(status), &mut take).await?;
         if answer.is_none() {
             answer = other;
         } else if let Some(other) = other {
@@ -195,7 +196,7 @@ impl Client {
     ///
     /// As [`create`](Self::create).
     pub async fn create_with(&mut self, create: Create) -> Result<Option<ImapString>> {
-        let reply = self.run(Command::Create(create), |data| Ok(Some(data))).await?;
+        let reply = self.run(Command::Create(create), &mut hand_back).await?;
         Ok(match reply.code {
             Some(Code::MailboxId(id)) => Some(id),
             Some(Code::ObjectIds(ids)) => ids.mailbox.map(ImapString::from),

@@ -8,7 +8,9 @@ use mailwire_imap::{
     types::{Flag, FlagSet, KnownNumbers, KnownUids, MessageSet, SeqNumber, Uid},
 };
 
-use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted, kept::Room};
+use super::{
+    Client, FetchedMessage, ToMailbox, ToSet, call::hand_back, error::too_many, fetch::Wanted, kept::Room,
+};
 use crate::Result;
 
 /// A change of flags, for STORE.
@@ -145,7 +147,7 @@ impl Client {
         let limit = self.settings.items;
         let exists = self.inbox.exists;
         let mut room = self.room();
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Fetch(fetch)
                 if wanted.as_ref().is_some_and(|wanted| wanted.is_answered_by(&fetch, exists)) =>
             {
@@ -154,7 +156,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        let reply = self.run_all(command, take).await?;
+        let reply = self.run_all(command, &mut take).await?;
         Ok((messages, reply))
     }
 
@@ -216,7 +218,7 @@ impl Client {
         let mut copied = Copied::default();
         let mut room = self.room();
         // MOVE says it before the messages vanish: RFC 6851 section 4.3.
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Reply(mut status) => match status.code.take() {
                 Some(Code::CopyUid(uids)) => {
                     copied.add(*uids, &mut room)?;
@@ -229,7 +231,7 @@ impl Client {
             },
             data => Ok(Some(data)),
         };
-        let status = self.run_all(command, take).await?;
+        let status = self.run_all(command, &mut take).await?;
         if let Some(Code::CopyUid(uids)) = status.code {
             copied.add(*uids, &mut room)?;
         }
@@ -301,7 +303,7 @@ impl Client {
         let copied = self.copy_with(copy).await?;
         let deleted = FlagChange::add([Flag::Deleted]).silent();
         self.store_messages(Some(set.clone().into()), deleted).await?;
-        self.run_all(Command::UidExpunge(set), |data| Ok(Some(data))).await?;
+        self.run_all(Command::UidExpunge(set), &mut hand_back).await?;
         Ok(copied)
     }
 
@@ -332,7 +334,7 @@ impl Client {
         let limit = self.settings.items;
         let mut numbers = Vec::new();
         let mut room = self.room();
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Expunge(number) => {
                 room.take::<SeqNumber>(1, 0)?;
                 numbers.extend(number);
@@ -340,7 +342,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run_all(command, take).await?;
+        self.run_all(command, &mut take).await?;
         Ok(numbers)
     }
 }

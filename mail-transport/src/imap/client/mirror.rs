@@ -370,8 +370,7 @@ impl Mirror {
         if client.is_usable() {
             return Ok(());
         }
-        let inbox = &mut client.inbox;
-        client.session.finish_dropped(|event| inbox.unclaimed(event)).await
+        client.settle().await
     }
 }
 

@@ -97,13 +97,14 @@ pub use self::{
     watch::{Watch, WatchEvent, WatchOptions},
 };
 use self::{
-    call::Call,
+    call::{Call, hand_back},
     error::{too_many, unexpected},
     inbox::Inbox,
     kept::compact_capabilities,
 };
 use crate::{
     Endpoint, Error, Phase, RefusedKind, Result, Stream,
+    runtime::Boxed,
     sasl::Credentials,
     session::{Session, connecting},
 };
@@ -271,7 +272,7 @@ impl Client {
     ) -> Result<Vec<(ImapString, Option<ImapString>)>> {
         let mut id = Vec::new();
         let mut room = self.room();
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Id(_) => {
                 if let Untagged::Id(fields) = room.keep(data)? {
                     id = fields;
@@ -280,7 +281,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(Command::Id(fields), take).await?;
+        self.run(Command::Id(fields), &mut take).await?;
         Ok(id)
     }
 
@@ -296,14 +297,14 @@ impl Client {
             return Ok(enabled);
         }
         let mut room = self.room();
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Enabled(now) => {
                 enabled.extend(compact_capabilities(&mut room, &now)?);
                 Ok(None)
             }
             data => Ok(Some(data)),
         };
-        self.run(Command::Enable(capabilities), take).await?;
+        self.run(Command::Enable(capabilities), &mut take).await?;
         Ok(enabled)
     }
 
@@ -315,7 +316,7 @@ impl Client {
     pub async fn namespace(&mut self) -> Result<NamespaceData> {
         let mut namespace = None;
         let mut room = self.room();
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Namespace(_) => {
                 if let Untagged::Namespace(answer) = room.keep(data)? {
                     namespace = Some(*answer);
@@ -324,7 +325,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(Command::Namespace, take).await?;
+        self.run(Command::Namespace, &mut take).await?;
         namespace.ok_or(unexpected("an answer to NAMESPACE without namespaces"))
     }
 
@@ -341,24 +342,26 @@ impl Client {
     }
 
     /// LOGOUT, after which nothing can be called any more.
-    async fn say_goodbye(&mut self) -> Result<()> {
-        let call = self.start(Command::Logout).await;
-        let call = match call {
-            Err(Error::Refused(refused)) if refused.kind == RefusedKind::Bye => return Ok(()),
-            call => call?,
-        };
-        let limit = self.endpoint().timeouts().close;
-        let answered = crate::runtime::timeout(limit, self.finish(call, |data| Ok(Some(data)))).await;
-        // How the stream ends changes nothing.
-        let _ = self.session.close().await;
-        match answered {
-            // Some close without the last word, others say nothing more.
-            Ok(Err(error)) if !error.is_end() => match error {
-                Error::Refused(refused) if refused.kind == RefusedKind::Bye => Ok(()),
-                error => Err(error),
-            },
-            _ => Ok(()),
-        }
+    fn say_goodbye(&mut self) -> Boxed<'_, Result<()>> {
+        Box::pin(async move {
+            let call = self.start(Command::Logout).await;
+            let call = match call {
+                Err(Error::Refused(refused)) if refused.kind == RefusedKind::Bye => return Ok(()),
+                call => call?,
+            };
+            let limit = self.endpoint().timeouts().close;
+            let answered = crate::runtime::timeout(limit, self.finish(call, &mut hand_back)).await;
+            // How the stream ends changes nothing.
+            let _ = self.session.close().await;
+            match answered {
+                // Some close without the last word, others say nothing more.
+                Ok(Err(error)) if !error.is_end() => match error {
+                    Error::Refused(refused) if refused.kind == RefusedKind::Bye => Ok(()),
+                    error => Err(error),
+                },
+                _ => Ok(()),
+            }
+        })
     }
 
     /// NOTIFY: says what the server is to tell by itself from now on, of other mailboxes, too
@@ -439,13 +442,13 @@ impl Client {
         let limit = self.settings.items;
         let mut data = Vec::new();
         let mut room = self.room();
-        let take = |item| {
+        let mut take = |item| {
             data.push(room.keep(item)?);
             if data.len() > limit { Err(too_many("responses to one command", limit)) } else { Ok(None) }
         };
         let call = self.start(command).await?;
         // The caller sees how it ended.
-        let status = self.finish(Call { partial: false, ..call }, take).await?;
+        let status = self.finish(Call { partial: false, ..call }, &mut take).await?;
         Ok(Answer { status, data })
     }
 }

@@ -1,19 +1,28 @@
 //! Commands that a server does for a part of their messages at once (RFC 9738).
 
 use mailwire_imap::{
-    command::{Command, Messages, SearchKey, SearchReturnOpt},
-    response::{Code, Reply, Untagged},
+    command::{Command, Fetch, Messages, SearchKey, SearchReturnOpt},
+    response::{Code, Reply},
     types::{SeqRange, Uid, UidSet},
 };
 
-use super::Client;
-use crate::Result;
+use super::{Call, Client, call::Take, error::refused};
+use crate::{Result, runtime::Boxed};
+
+/// A command that can be done in parts.
+pub(super) trait Divide: Clone {
+    /// Whether what is still to do can be told from how far the server came.
+    fn is_divisible(&self) -> bool;
+
+    /// Leaves what is below an identifier; `None` if there is nothing.
+    fn clip(&mut self, uid: Uid) -> Option<()>;
+}
 
 /// What is still to do of a command.
 #[derive(Debug)]
-pub(super) struct Rest {
+pub(super) struct Rest<C> {
     /// The command as it was given.
-    whole: Command,
+    whole: C,
     /// All from this identifier on is done.
     done: Option<Uid>,
     /// So many parts are still asked for.
@@ -23,20 +32,27 @@ pub(super) struct Rest {
 /// A server of a thousand messages at once does a hundred million in so many parts.
 const MOST_PARTS: u32 = 100_000;
 
-impl Rest {
-    /// `None`: of this command only a server can tell what is still to do.
-    pub(super) fn of(command: &Command) -> Option<Self> {
-        let splits = match command {
-            Command::Fetch(fetch) => fetch.partial.is_none() && names_uids(&fetch.messages),
+impl Divide for Fetch {
+    fn is_divisible(&self) -> bool {
+        self.partial.is_none() && names_uids(&self.messages)
+    }
+
+    fn clip(&mut self, uid: Uid) -> Option<()> {
+        clip(&mut self.messages, uid)
+    }
+}
+
+impl Divide for Command {
+    fn is_divisible(&self) -> bool {
+        match self {
+            Self::Fetch(fetch) => fetch.is_divisible(),
             // Of these, what was left alone has to be told as well, and a part tells only its own.
-            Command::Store(store) => store.unchanged_since.is_none() && names_uids(&store.messages),
-            Command::StoreAnnotations(store) => {
-                store.unchanged_since.is_none() && names_uids(&store.messages)
-            }
-            Command::StoreLabels(store) => store.unchanged_since.is_none() && names_uids(&store.messages),
-            Command::Move(moved) => names_uids(&moved.messages),
-            Command::UidExpunge(set) => !set.is_saved(),
-            Command::Search(search) => {
+            Self::Store(store) => store.unchanged_since.is_none() && names_uids(&store.messages),
+            Self::StoreAnnotations(store) => store.unchanged_since.is_none() && names_uids(&store.messages),
+            Self::StoreLabels(store) => store.unchanged_since.is_none() && names_uids(&store.messages),
+            Self::Move(moved) => names_uids(&moved.messages),
+            Self::UidExpunge(set) => !set.is_saved(),
+            Self::Search(search) => {
                 let whole = |option: &SearchReturnOpt| {
                     matches!(
                         option,
@@ -49,32 +65,41 @@ impl Rest {
                 search.returns.iter().flatten().all(whole)
             }
             _ => false,
-        };
-        splits.then(|| Self { whole: command.clone(), done: None, parts: MOST_PARTS })
+        }
+    }
+
+    fn clip(&mut self, uid: Uid) -> Option<()> {
+        match self {
+            Self::Fetch(fetch) => fetch.clip(uid),
+            Self::Store(store) => clip(&mut store.messages, uid),
+            Self::StoreAnnotations(store) => clip(&mut store.messages, uid),
+            Self::StoreLabels(store) => clip(&mut store.messages, uid),
+            Self::Move(moved) => clip(&mut moved.messages, uid),
+            Self::UidExpunge(set) => below(set, uid).map(|left| *set = left),
+            Self::Search(search) => {
+                search.keys.push(SearchKey::UidBefore(uid));
+                Some(())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl<C: Divide> Rest<C> {
+    /// `None`: of this command only a server can tell what is still to do.
+    pub(super) fn of(command: &C) -> Option<Self> {
+        command.is_divisible().then(|| Self { whole: command.clone(), done: None, parts: MOST_PARTS })
     }
 
     /// The command for what is left after a part was done. `Some(None)`: nothing is left. `None`: the server does
     /// not come forward, or says not how far it came, or there is no end to it.
-    pub(super) fn after(&mut self, reply: &Reply) -> Option<Option<Command>> {
+    pub(super) fn after(&mut self, reply: &Reply) -> Option<Option<C>> {
         let Some(Code::MessageLimit { uid, .. }) = &reply.code else { return Some(None) };
         let uid = uid.filter(|uid| self.done.is_none_or(|done| *uid < done))?;
         self.done = Some(uid);
         self.parts = self.parts.checked_sub(1)?;
         let mut command = self.whole.clone();
-        let clipped = match &mut command {
-            Command::Fetch(fetch) => clip(&mut fetch.messages, uid),
-            Command::Store(store) => clip(&mut store.messages, uid),
-            Command::StoreAnnotations(store) => clip(&mut store.messages, uid),
-            Command::StoreLabels(store) => clip(&mut store.messages, uid),
-            Command::Move(moved) => clip(&mut moved.messages, uid),
-            Command::UidExpunge(set) => below(set, uid).map(|left| *set = left),
-            Command::Search(search) => {
-                search.keys.push(SearchKey::UidBefore(uid));
-                Some(())
-            }
-            _ => None,
-        };
-        Some(clipped.map(|()| command))
+        Some(command.clip(uid).map(|()| command))
     }
 }
 
@@ -106,25 +131,27 @@ impl Client {
     /// # Errors
     ///
     /// It was done for a part, and it cannot be told for which; a later part was refused.
-    pub(super) async fn run_all(
-        &mut self,
+    pub(super) fn run_all<'a>(
+        &'a mut self,
         command: Command,
-        mut take: impl FnMut(Untagged) -> Result<Option<Untagged>>,
-    ) -> Result<Reply> {
+        take: &'a mut Take<'_>,
+    ) -> Boxed<'a, Result<Reply>> {
         let Some(mut rest) = Some(&command).filter(|_| self.is_limited()).and_then(Rest::of) else {
-            return self.run(command, take).await;
+            return self.run(command, take);
         };
-        let mut next = command;
-        loop {
-            let call = self.start(next).await?;
-            let call = super::Call { partial: false, ..call };
-            let reply = self.finish(call, &mut take).await?;
-            match rest.after(&reply) {
-                Some(Some(command)) => next = command,
-                Some(None) => return Ok(reply),
-                None => return Err(super::error::refused(call.name, &reply)),
+        Box::pin(async move {
+            let mut next = command;
+            loop {
+                let call = self.start(next).await?;
+                let call = Call { partial: false, ..call };
+                let reply = self.finish(call, take).await?;
+                match rest.after(&reply) {
+                    Some(Some(command)) => next = command,
+                    Some(None) => return Ok(reply),
+                    None => return Err(refused(call.name, &reply)),
+                }
             }
-        }
+        })
     }
 }
 

@@ -283,7 +283,7 @@ impl Client {
         let limit = self.settings.items;
         let mut room = self.room();
         let mut nodes = Vec::new();
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Thread(threads) => {
                 room.take::<ThreadNode>(threads.nodes().len(), 0)?;
                 nodes.extend_from_slice(threads.nodes());
@@ -291,7 +291,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(Command::Thread(Box::new(thread)), take).await?;
+        self.run(Command::Thread(Box::new(thread)), &mut take).await?;
         Ok(ThreadData::new(nodes)?)
     }
 
@@ -307,7 +307,7 @@ impl Client {
     ) -> Result<Option<String>> {
         let command = ComparatorCommand::choose(comparators)?;
         let mut active = None;
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Extension(data) => match *data {
                 ExtensionData::Comparator(data) => {
                     active = Some(data.active.as_text().to_string_lossy().into_owned());
@@ -317,7 +317,7 @@ impl Client {
             },
             data => Ok(Some(data)),
         };
-        self.run(Command::from(command), take).await?;
+        self.run(Command::from(command), &mut take).await?;
         Ok(active)
     }
 
@@ -335,7 +335,7 @@ impl Client {
         let limit = self.settings.items;
         let mut room = self.room();
         let mut batches = None;
-        let take = |data| match data {
+        let mut take = |data| match data {
             Untagged::Extension(data) => match *data {
                 ExtensionData::UidBatches(data) => {
                     room.take::<(Uid, Uid)>(data.batches.len(), 0)?;
@@ -349,7 +349,7 @@ impl Client {
             },
             data => Ok(Some(data)),
         };
-        self.run(Command::from(asked), take).await?;
+        self.run(Command::from(asked), &mut take).await?;
         batches.ok_or(unexpected("an answer to UIDBATCHES without batches"))
     }
 
@@ -370,7 +370,7 @@ impl Client {
         let limit = self.settings.items;
         let mut found = Found::NOTHING;
         let mut room = self.room();
-        let take = |data| {
+        let mut take = |data| {
             let before = found.ranges.len();
             match data {
                 Untagged::Search(search) | Untagged::Sort(search) => {
@@ -385,7 +385,7 @@ impl Client {
             room.take::<(NonZeroU32, NonZeroU32)>(found.ranges.len() - before, 0)?;
             if found.ranges.len() > limit { Err(too_many("ranges of messages", limit)) } else { Ok(None) }
         };
-        self.run_all(command, take).await?;
+        self.run_all(command, &mut take).await?;
         if in_mailbox_order {
             // What was looked at in parts began with the highest.
             found.ranges.sort_unstable();

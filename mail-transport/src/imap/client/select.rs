@@ -8,7 +8,7 @@ use mailwire_imap::{
 };
 
 use super::{Client, FetchedMessage, ToMailbox, error::too_many};
-use crate::Result;
+use crate::{Result, runtime::Boxed};
 
 /// A mailbox as it was when it was selected.
 #[non_exhaustive]
@@ -159,44 +159,46 @@ impl Client {
         self.open(Command::Examine(select), true).await
     }
 
-    async fn open(&mut self, command: Command, read_only: bool) -> Result<Selected> {
-        let mut selected = Selected::default();
-        let mut room = self.room();
-        let limit = self.settings.items;
-        let resyncs = matches!(&command, Command::Select(select) | Command::Examine(select) if select.qresync.is_some());
-        let mut counted = false;
-        let take = |data| {
-            match &data {
-                Untagged::Exists(_) => counted = true,
-                // What came before was about the mailbox that was selected until now.
-                Untagged::Reply(Reply { code: Some(Code::Closed), .. }) => counted = false,
-                _ => {}
-            }
-            match data {
-                Untagged::Vanished(vanished) if resyncs => {
-                    room.take::<(Uid, Uid)>(vanished.uids.ranges().count(), 0)?;
-                    selected.vanished.extend(vanished.uids.ranges());
+    fn open(&mut self, command: Command, read_only: bool) -> Boxed<'_, Result<Selected>> {
+        Box::pin(async move {
+            let mut selected = Selected::default();
+            let mut room = self.room();
+            let limit = self.settings.items;
+            let resyncs = matches!(&command, Command::Select(select) | Command::Examine(select) if select.qresync.is_some());
+            let mut counted = false;
+            let mut take = |data| {
+                match &data {
+                    Untagged::Exists(_) => counted = true,
+                    // What came before was about the mailbox that was selected until now.
+                    Untagged::Reply(Reply { code: Some(Code::Closed), .. }) => counted = false,
+                    _ => {}
                 }
-                Untagged::Fetch(fetch) if resyncs => {
-                    selected.changed.extend(room.keep_fetch(fetch)?.map(FetchedMessage::from));
-                    if selected.changed.len() > limit {
-                        return Err(too_many("messages", limit));
+                match data {
+                    Untagged::Vanished(vanished) if resyncs => {
+                        room.take::<(Uid, Uid)>(vanished.uids.ranges().count(), 0)?;
+                        selected.vanished.extend(vanished.uids.ranges());
                     }
+                    Untagged::Fetch(fetch) if resyncs => {
+                        selected.changed.extend(room.keep_fetch(fetch)?.map(FetchedMessage::from));
+                        if selected.changed.len() > limit {
+                            return Err(too_many("messages", limit));
+                        }
+                    }
+                    data => return Ok(selected.take(room.keep(data)?)),
                 }
-                data => return Ok(selected.take(room.keep(data)?)),
+                Ok(None)
+            };
+            let status = self.run(command, &mut take).await?;
+            selected.read_only |= read_only;
+            if let Some(code) = status.code {
+                selected.take_code(code);
             }
-            Ok(None)
-        };
-        let status = self.run(command, take).await?;
-        selected.read_only |= read_only;
-        if let Some(code) = status.code {
-            selected.take_code(code);
-        }
-        // Messages can go between EXISTS and the end, which is when updates about messages are forgotten.
-        selected.exists = if counted { self.inbox.exists.unwrap_or_default() } else { 0 };
-        self.inbox.exists = Some(selected.exists);
-        self.inbox.highest_mod_seq = selected.highest_mod_seq;
-        Ok(selected)
+            // Messages can go between EXISTS and the end, which is when updates about messages are forgotten.
+            selected.exists = if counted { self.inbox.exists.unwrap_or_default() } else { 0 };
+            self.inbox.exists = Some(selected.exists);
+            self.inbox.highest_mod_seq = selected.highest_mod_seq;
+            Ok(selected)
+        })
     }
 
     /// CLOSE: removes what is marked as deleted, without a word, and leaves the mailbox.

@@ -60,9 +60,8 @@ impl Client {
         known: impl IntoIterator<Item = (Uid, Uid)>,
         options: SyncOptions,
     ) -> Result<Syncing<'_>> {
-        let Self { session, inbox, .. } = self;
-        session.witness = None;
-        session.finish_dropped(|event| inbox.unclaimed(event)).await?;
+        self.session.witness = None;
+        self.settle().await?;
         let sync = Synchronizer::new(state, known, self.capabilities(), options);
         let mut mirror = Mirror::new(sync, Waiting::default());
         mirror.connected(self);
