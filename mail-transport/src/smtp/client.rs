@@ -10,6 +10,7 @@ use mailwire_smtp::{
 use super::{Config, RefusedRecipient, needs::Settings};
 use crate::{
     Endpoint, Error, InvalidValue, Phase, Protocol, Refused, RefusedKind, Result, Stream,
+    runtime::Boxed,
     sasl::{ClientExchange, Credentials, Mechanism},
     session::{AuthEvent, Machine, Session, Verdict, Words, connecting, machine_turns},
 };
@@ -326,15 +327,17 @@ impl Client {
     }
 
     /// QUIT, after which nothing can be called any more.
-    pub(super) async fn say_goodbye(&mut self) -> Result<()> {
-        self.finish_dropped().await?;
-        let limit = self.endpoint().timeouts().close;
-        let said = crate::runtime::timeout(limit, self.call(Command::Quit)).await;
-        if let Ok(Err(error)) = said {
-            crate::traces::debug!(server = %self.endpoint().address(), %error, "QUIT without its answer");
-        }
-        let _ = self.session.close().await;
-        Ok(())
+    pub(super) fn say_goodbye(&mut self) -> Boxed<'_, Result<()>> {
+        Box::pin(async move {
+            self.finish_dropped().await?;
+            let limit = self.endpoint().timeouts().close;
+            let said = crate::runtime::timeout(limit, self.call(Command::Quit)).await;
+            if let Ok(Err(error)) = said {
+                crate::traces::debug!(server = %self.endpoint().address(), %error, "QUIT without its answer");
+            }
+            let _ = self.session.close().await;
+            Ok(())
+        })
     }
 
     /// Sends a command and waits for its reply. `MAIL`, `RCPT` and `DATA` are
@@ -345,27 +348,34 @@ impl Client {
     ///
     /// The command is refused, by the machine or by the server.
     pub async fn call(&mut self, command: Command) -> Result<Reply> {
-        self.finish_dropped().await?;
-        if matches!(&command, Command::Burl(part) if !part.last) {
-            return Err(Misuse::WrongState(WrongState::Unsupported("BURL without LAST")).into());
-        }
-        let begins = matches!(command, Command::Mail(_));
-        self.altered |= !leaves_the_session(&command);
-        let (sent, name) = self.put(command)?;
-        if begins {
-            (self.begun, self.told) = (true, None);
-        }
-        loop {
-            match self.session.event().await? {
-                Event::Reply { ticket, reply, .. } if ticket == sent && reply.is_positive() => {
-                    return Ok(reply);
-                }
-                Event::Reply { ticket, reply, .. } if ticket == sent => {
-                    return Err(self.session.failed(refused(name, &reply)));
-                }
-                event => self.unclaimed(event)?,
+        self.answer_to(command).await
+    }
+
+    /// [`call`](Self::call), compiled once: async functions are compiled wherever they are called.
+    fn answer_to(&mut self, command: Command) -> Boxed<'_, Result<Reply>> {
+        Box::pin(async move {
+            self.finish_dropped().await?;
+            if matches!(&command, Command::Burl(part) if !part.last) {
+                return Err(Misuse::WrongState(WrongState::Unsupported("BURL without LAST")).into());
             }
-        }
+            let begins = matches!(command, Command::Mail(_));
+            self.altered |= !leaves_the_session(&command);
+            let (sent, name) = self.put(command)?;
+            if begins {
+                (self.begun, self.told) = (true, None);
+            }
+            loop {
+                match self.session.event().await? {
+                    Event::Reply { ticket, reply, .. } if ticket == sent && reply.is_positive() => {
+                        return Ok(reply);
+                    }
+                    Event::Reply { ticket, reply, .. } if ticket == sent => {
+                        return Err(self.session.failed(refused(name, &reply)));
+                    }
+                    event => self.unclaimed(event)?,
+                }
+            }
+        })
     }
 
     /// Hands a command to the machine. No await lies between that and the note that its answer is due.

@@ -1,14 +1,11 @@
 //! The transaction that is under way, and its message.
 
-use std::borrow::Borrow;
-
 use bytes::Bytes;
 use mailwire_core::{Misuse, dot::Mended};
 use mailwire_smtp::{Command, Mail, client};
 
 use super::{
-    Client, Envelope, client::name_of, downgrade::Downgrade, signed::Start, split::Delivery,
-    transaction::Transaction,
+    Client, client::name_of, downgrade::Downgrade, signed::Start, split::Delivery, transaction::Transaction,
 };
 use crate::{Payload, Result, payload::unreadable};
 
@@ -49,11 +46,7 @@ pub(super) enum Step {
 
 impl Current<'_> {
     /// Gives commands until all are given, or the machine is full.
-    pub(super) fn give<E: Borrow<Envelope>>(
-        &mut self,
-        delivery: &Delivery<'_, E>,
-        client: &mut Client,
-    ) -> Result<()> {
+    pub(super) fn give(&mut self, delivery: &Delivery<'_>, client: &mut Client) -> Result<()> {
         let transaction = &mut self.transaction;
         loop {
             let command = match self.next {

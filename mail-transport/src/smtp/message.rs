@@ -19,7 +19,7 @@ use super::{
 };
 #[cfg(feature = "header-envelope")]
 use crate::payload::from_bytes;
-use crate::{InvalidValue, Payload, Result};
+use crate::{InvalidValue, Payload, Result, runtime::Boxed};
 
 /// A message that is sent to those whom its header names: a text, or what `mail-builder` or `lettre` has built.
 ///
@@ -180,11 +180,18 @@ impl Client {
     /// Those of `send`; [`Error::Invalid`](crate::Error::Invalid) if the header names no sender or something that is not an
     /// address, and [`Error::Misuse`](crate::Error::Misuse) if it names no recipient: nothing is sent then.
     pub async fn send_message(&mut self, message: impl Into<Message>) -> Result<Sent> {
-        self.refused.clear();
-        self.begun = false;
-        self.told = Some(Outcome::NotSent);
-        let (envelope, payload) = message.into().into_parts()?;
-        self.send(&envelope, payload).await
+        self.send_parts(message.into()).await
+    }
+
+    /// [`send_message`](Self::send_message), compiled once.
+    fn send_parts(&mut self, message: Message) -> Boxed<'_, Result<Sent>> {
+        Box::pin(async move {
+            self.refused.clear();
+            self.begun = false;
+            self.told = Some(Outcome::NotSent);
+            let (envelope, payload) = message.into_parts()?;
+            self.send(&envelope, payload).await
+        })
     }
 }
 

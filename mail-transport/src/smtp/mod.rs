@@ -35,6 +35,8 @@ mod mailing;
 mod message;
 #[cfg(feature = "client")]
 mod needs;
+#[cfg(feature = "client")]
+mod pipeline;
 #[cfg(feature = "reports")]
 pub mod report;
 #[cfg(feature = "client")]

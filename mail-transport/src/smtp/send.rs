@@ -3,8 +3,8 @@
 use mailwire_core::{Misuse, WrongState, dot::Mended};
 use mailwire_smtp::{BodyType, Capability, ForwardPath, Mail, Rcpt, Reply, client::Outcome};
 
-use super::{Client, Envelope, downgrade::Downgrade, signed::Start};
-use crate::{Error, Payload, Result};
+use super::{Client, Envelope, downgrade::Downgrade, pipeline::Pipeline, signed::Start};
+use crate::{Error, Payload, Result, runtime::Boxed};
 
 /// A message that the server took for at least one recipient.
 #[must_use = "some recipients may have been refused"]
@@ -92,10 +92,17 @@ impl Client {
     /// can be used on says [`is_usable`](Client::is_usable), whether the server can have accepted the
     /// message [`outcome`](Client::outcome).
     pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Payload<'_>>) -> Result<Sent> {
+        self.send_payload(envelope, message.into()).await
+    }
+
+    /// On the heap, as it is large, and callers put it into futures of their own.
+    fn send_payload<'a>(
+        &'a mut self,
+        envelope: &'a Envelope,
+        message: Payload<'a>,
+    ) -> Boxed<'a, Result<Sent>> {
         self.forget();
-        let mut sending = self.send_all([(envelope, message)]);
-        // On the heap, as it is large, and callers put it into futures of their own.
-        Box::pin(sending.next()).await.unwrap_or(Err(Error::Closed))
+        Box::pin(Pipeline::new(self).send(envelope, message))
     }
 
     /// What is checked before anything is sent.

@@ -1,7 +1,7 @@
 //! A message, and what becomes of it in the transactions that its recipients need.
 
 use std::{
-    borrow::Borrow,
+    borrow::Cow,
     collections::{BTreeMap, HashSet, VecDeque},
 };
 
@@ -14,8 +14,8 @@ use crate::{Error, Payload, Result};
 const TOO_MANY: Misuse = Misuse::NotOffered(NotOffered::Limit("RCPTMAX"));
 
 /// A message on its way, in as many transactions as its recipients need.
-pub(super) struct Delivery<'m, E> {
-    envelope: E,
+pub(super) struct Delivery<'m> {
+    envelope: Cow<'m, Envelope>,
     /// Taken by the transaction that sends it, unless it can be sent again.
     payload: Option<Payload<'m>>,
     /// Recipients who wait for a transaction, by their places in the envelope, in order. None before the first one.
@@ -45,8 +45,8 @@ pub(super) struct Told {
     pub(super) refused: Vec<RefusedRecipient>,
 }
 
-impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
-    pub(super) fn new(envelope: E, payload: Payload<'m>) -> Self {
+impl<'m> Delivery<'m> {
+    pub(super) fn new(envelope: Cow<'m, Envelope>, payload: Payload<'m>) -> Self {
         Self {
             envelope,
             payload: Some(payload),
@@ -63,7 +63,7 @@ impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
     }
 
     pub(super) fn envelope(&self) -> &Envelope {
-        self.envelope.borrow()
+        &self.envelope
     }
 
     /// The recipient of a transaction, or none after the last.
@@ -119,7 +119,7 @@ impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
     /// transaction, but not beyond it.
     fn leave(&mut self, places: Vec<usize>, mut named: HashSet<String>) {
         self.split = true;
-        let recipients = self.envelope.borrow().recipients();
+        let recipients = self.envelope.recipients();
         let new = |index: &usize| recipients.get(*index).is_some_and(|it| named.insert(it.to.to_string()));
         self.left = Some(places.into_iter().filter(new).collect());
     }
@@ -130,7 +130,7 @@ impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
             return;
         }
         let mut named = HashSet::new();
-        let recipients = self.envelope.borrow().recipients();
+        let recipients = self.envelope.recipients();
         let split_off =
             transaction.split_off(|place| named.extend(recipients.get(place).map(|it| it.to.to_string())));
         let Some((room, later)) = split_off else { return };
@@ -142,7 +142,7 @@ impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
 
     /// Those who go into the next transaction together. Who goes into none is refused.
     fn part(&mut self, client: &Client) -> Vec<usize> {
-        let recipients = self.envelope.borrow().recipients();
+        let recipients = self.envelope.recipients();
         let mut left = self.left.take().unwrap_or_default();
         let mut part = Vec::new();
         let mut beyond = Vec::new();
@@ -177,7 +177,7 @@ impl<'m, E: Borrow<Envelope>> Delivery<'m, E> {
     }
 
     fn refuse(&mut self, index: usize, error: Error, outcome: Outcome) {
-        if let Some(recipient) = self.envelope.borrow().recipients().get(index) {
+        if let Some(recipient) = self.envelope.recipients().get(index) {
             let refused = RefusedRecipient::new(recipient.to.clone(), error).with_outcome(outcome);
             self.refused.insert(index, refused);
         }
