@@ -134,6 +134,7 @@
 //! | `proxy` (default) | clients go through SOCKS5 and CONNECT of HTTP: [`proxy`] |
 //! | `wire-log` (default) | clients show the lines that are said, without secrets: [`WireLog`]; servers always can |
 //! | `tracing` (default) | clients tell `tracing` what they do: [`traces`]; servers always do |
+//! | `downgrade` (default) | messages are converted for SMTP servers that take fewer bytes, where [`smtp::Missing::Downgrade`] asks for it |
 //! | `blocking` | clients for programs without a runtime: [`blocking`] |
 //! | `futures-io` | clients over the streams of `futures-io`, on any executor: `Stream::futures_io` |
 //! | `codec` (default) | the machines as codecs of tokio-util: [`codec`] |

@@ -19,7 +19,10 @@ mod client;
 mod config;
 #[cfg(feature = "client")]
 mod current;
-#[cfg(feature = "client")]
+#[cfg(all(feature = "client", feature = "downgrade"))]
+mod downgrade;
+#[cfg(all(feature = "client", not(feature = "downgrade")))]
+#[path = "downgrade/absent.rs"]
 mod downgrade;
 #[cfg(feature = "client")]
 mod envelope;

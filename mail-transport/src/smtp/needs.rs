@@ -5,10 +5,7 @@ use std::{borrow::Cow, time::SystemTime};
 use mailwire_core::{Invalid, Misuse, NotOffered, dot::BareNewline};
 use mailwire_smtp::{BodyType, Capability, Mail, Mailbox, Rcpt, ReversePath, extensions::dsn::Notify};
 
-use super::{
-    Client, Config, Envelope,
-    downgrade::{Downgrade, Target},
-};
+use super::{Client, Config, Envelope, downgrade::Downgrade};
 use crate::{Error, InvalidValue, Payload, Result, domain_to_ascii, tls::TlsStream};
 
 /// What happens to a message that needs an extension which the server does not offer.
@@ -24,8 +21,27 @@ pub enum Missing {
     /// It is sent without what needs the extension.
     Drop,
     /// It is converted, so that it does not need the extension, where that can be done without losing anything; what
-    /// cannot be converted is refused. For [`Config::missing_dsn`], which has nothing to convert, it is `Drop`.
+    /// cannot be converted is refused. For [`Config::missing_dsn`], which has nothing to convert, it is `Drop`. Messages are
+    /// converted with the feature `downgrade`: without it, those that would be are refused.
     Downgrade,
+}
+
+/// What the server takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// Lines of ASCII alone: neither 8BITMIME nor BINARYMIME.
+    SevenBit,
+    /// Lines of any bytes: 8BITMIME, and no BINARYMIME.
+    EightBit,
+}
+
+impl Target {
+    pub(super) const fn body(self) -> Option<BodyType> {
+        match self {
+            Self::SevenBit => None,
+            Self::EightBit => Some(BodyType::EightBitMime),
+        }
+    }
 }
 
 /// The settings of a client that say so.

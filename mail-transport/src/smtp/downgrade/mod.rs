@@ -15,31 +15,15 @@ use mailwire_core::{
     Misuse,
     dot::{Mended, Mender},
 };
-use mailwire_smtp::BodyType;
 
 use self::{
     encode::{Base64, QuotedPrintable},
     header::{Encoding, Header, Kind},
     walk::{HeaderContext, Sink, Walk},
 };
-
-/// What the server takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
-    /// Lines of ASCII alone: neither 8BITMIME nor BINARYMIME.
-    SevenBit,
-    /// Lines of any bytes: 8BITMIME, and no BINARYMIME.
-    EightBit,
-}
+use super::needs::Target;
 
 impl Target {
-    pub(super) const fn body(self) -> Option<BodyType> {
-        match self {
-            Self::SevenBit => None,
-            Self::EightBit => Some(BodyType::EightBitMime),
-        }
-    }
-
     const fn container(self) -> Encoding {
         match self {
             Self::SevenBit => Encoding::SevenBit,
