@@ -54,7 +54,8 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
-//! | `client`, `server` | yes | the state machine of each role |
+//! | `client`, `server` | yes | the state machine of each role; with `server`, [`Command::parse`] and `trace` |
+//! | `trace` | yes | the fields that servers put before messages, written and read: [`trace`] |
 //! | `serde` | no | `Serialize` for what is parsed; secrets are not serialized |
 //! | `arbitrary` | no | valid values for fuzzing |
 //! | `simd` | no | messages are searched with the vector registers of the processor, of up to 32 bytes; needs Rust 1.89 |

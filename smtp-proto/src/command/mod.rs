@@ -4,10 +4,12 @@
 //! and a row in `rules.rs`. A new parameter of MAIL or RCPT is a line in
 //! `extensions/mod.rs`.
 
+#[cfg(feature = "server")]
 mod parse;
 mod rules;
 mod write;
 
+#[cfg(feature = "server")]
 pub(crate) use parse::first_word;
 pub(crate) use rules::{Effect, Foreign, Name, OutOfOrder, Rules};
 
