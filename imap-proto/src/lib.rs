@@ -81,7 +81,8 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
-//! | `client`, `server` | yes | the state machine of each role |
+//! | `client` | yes | the state machine of clients |
+//! | `server` | yes | the state machine of servers, and what reads commands, [`command::Request::parse`] |
 //! | `extensions` | yes | commands and data of what stands on its own: ACL, `CANCELUPDATE`, comparators, `JMAPACCESS`, languages, METADATA, QUOTA, `RLIST` and `XLIST`, UIDBATCHES, URLAUTH, push by Apple. Without it they are [`Command::Other`] and [`Untagged::Other`] |
 //! | `reading` | yes | names, groups, parts and contents in [`reading`] |
 //! | `sync` | yes | [`sync`], which needs `client`, `extensions` and `view` |

@@ -19,6 +19,7 @@ use crate::{
     },
 };
 
+#[cfg(feature = "server")]
 impl Request {
     /// Reads a complete command without its line end.
     ///

@@ -103,7 +103,13 @@ pub(crate) fn all(bytes: &[u8], wanted: u16) -> bool {
 #[inline(always)]
 pub(crate) fn is_name(name: &[u8], known: &str) -> bool {
     let known = known.as_bytes();
-    name == known || same_start(name, known) && name.eq_ignore_ascii_case(known)
+    name == known || same_start(name, known) && is_in_other_case(name, known)
+}
+
+// Once for all names, which are nearly always written as they are known.
+#[inline(never)]
+fn is_in_other_case(name: &[u8], known: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(known)
 }
 
 /// Whether the first bytes are the same letter.

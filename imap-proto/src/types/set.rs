@@ -153,7 +153,10 @@ impl<N: SetMember> MessageSet<N> {
             Set::Saved => {}
             Set::Ranges(ranges) => {
                 ranges.iter_mut().for_each(turn);
-                ranges.sort_by_key(|range| key(range.start));
+                let mut order: Vec<_> =
+                    (0_u32..).zip(ranges.iter()).map(|(at, range)| (key(range.start), at)).collect();
+                sort_pairs(&mut order);
+                *ranges = order.iter().filter_map(|(_, at)| ranges.get(*at as usize).copied()).collect();
             }
         }
     }
@@ -325,17 +328,24 @@ pub(super) fn span<N: SetMember>((low, high): (N, N)) -> u64 {
 
 /// Sorts and merges ranges, cut to `1..=largest`.
 pub(super) fn merge<N: SetMember>(ranges: impl Iterator<Item = (N, N)>, largest: N) -> Vec<(N, N)> {
-    let mut sorted: Vec<_> =
-        ranges.map(|(low, high)| (low, high.min(largest))).filter(|(low, high)| low <= high).collect();
-    sorted.sort_unstable();
-    let mut merged: Vec<(N, N)> = Vec::new();
+    let number = |number: N| number.to_nz().get();
+    let cut = ranges.map(|(low, high)| (low, high.min(largest))).filter(|(low, high)| low <= high);
+    let mut sorted: Vec<_> = cut.map(|(low, high)| (number(low), number(high))).collect();
+    sort_pairs(&mut sorted);
+    let mut merged: Vec<(u32, u32)> = Vec::new();
     for (low, high) in sorted {
         match merged.last_mut() {
-            Some((_, end)) if low.to_nz() <= end.to_nz().saturating_add(1) => *end = high.max(*end),
+            Some((_, end)) if low <= end.saturating_add(1) => *end = high.max(*end),
             _ => merged.push((low, high)),
         }
     }
-    merged
+    let back = |number| NonZeroU32::new(number).map(N::from);
+    merged.into_iter().filter_map(|(low, high)| back(low).zip(back(high))).collect()
+}
+
+/// Sorting is a lot of code: once for all kinds of numbers.
+fn sort_pairs(pairs: &mut [(u32, u32)]) {
+    pairs.sort_unstable();
 }
 
 /// Reads ranges with commas between them.

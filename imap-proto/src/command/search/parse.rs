@@ -16,6 +16,7 @@ use crate::{
     types::{Atom, Date, ObjectId, ParseContext, Reader, SequenceSet, UidSet, chars, read_nz},
 };
 
+#[cfg(feature = "server")]
 impl SearchKey {
     /// Reads keys as they stand at the end of SEARCH and in a stored filter ([RFC 5466 section
     /// 3.2](https://www.rfc-editor.org/rfc/rfc5466#section-3.2)): all of them have to be true.
@@ -38,7 +39,9 @@ impl SearchKey {
         r.expect_end()?;
         Ok(keys)
     }
+}
 
+impl SearchKey {
     /// ```text
     /// search-key *(SP search-key)
     /// ```

@@ -26,7 +26,6 @@ impl SearchKey {
         out.is_ascii()
     }
 
-    #[inline]
     fn write(&self, e: &mut Writer<'_>) {
         match self {
             Self::All => e.put(b"ALL"),
