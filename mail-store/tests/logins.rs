@@ -396,7 +396,10 @@ fn provided(tokens: &'static [&'static str]) -> (Credentials, Asked) {
         let mut seen = seen.lock().unwrap();
         let token = tokens.get(seen.len()).or(tokens.last()).copied();
         assert_eq!(request.host, "mail.example.org");
-        seen.push((request.service, request.refused.and_then(|refused| refused.oauth.map(|oauth| *oauth))));
+        seen.push((
+            request.service,
+            request.refused.and_then(|refused| refused.oauth.map(|oauth| (*oauth).clone())),
+        ));
         async move { token.map(|token| Credentials::token("ada", token)).ok_or(NoCredentials::for_now("off")) }
     });
     (credentials, asked)

@@ -173,6 +173,7 @@ pub mod blocking;
     all(feature = "server", feature = "smtp")
 ))]
 mod body;
+#[cfg(any(feature = "pop3", feature = "server"))]
 mod budget;
 #[cfg(feature = "codec")]
 pub mod codec;
@@ -234,6 +235,7 @@ pub mod traces;
 
 #[cfg(feature = "account")]
 pub use account::Account;
+#[cfg(any(feature = "pop3", feature = "server"))]
 pub use budget::{Budget, OverBudget, run_blocking};
 #[cfg(feature = "compress")]
 pub use compress::Compressed;

@@ -1,6 +1,6 @@
 //! What a server says when it refuses.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use mailwire_core::Text;
 
@@ -21,7 +21,7 @@ pub struct Refused {
     /// The words for people; the lines of a reply of several are separated by a space.
     pub text: Text,
     /// What the server said about an OAuth token beside its refusal.
-    pub oauth: Option<Box<OAuthError>>,
+    pub oauth: Option<Arc<OAuthError>>,
 }
 
 /// The ways in which a server refuses.
@@ -139,7 +139,7 @@ impl Refused {
     #[cfg(feature = "client")]
     pub(crate) fn with_server_error(mut self, words: &Text) -> Self {
         match OAuthError::parse(words.as_bytes()) {
-            Some(error) => self.oauth = Some(Box::new(error)),
+            Some(error) => self.oauth = Some(Arc::new(error)),
             None => {
                 let text = [self.text.as_bytes(), words.as_bytes()].join(&b' ');
                 self.text = beginning(&text, Self::KEPT);

@@ -13,6 +13,25 @@ pub(crate) use self::anywhere::{Sleep, sleep_until, timeout, timeout_at};
 #[cfg(any(feature = "client", feature = "deliver", feature = "discover"))]
 pub(crate) type Boxed<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Lets work take until a time, if there is one: `None` if that came first.
+#[cfg(feature = "client")]
+pub(crate) async fn until<T>(
+    deadline: Option<tokio::time::Instant>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    use std::{future::poll_fn, pin::pin, task::Poll};
+    let mut overdue = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
+    let mut work = pin!(work);
+    poll_fn(|cx| match (work.as_mut().poll(cx), &mut overdue) {
+        (Poll::Ready(output), _) => Poll::Ready(Some(output)),
+        // tokio's alarm has no turn where the work before it has used up all of the task's.
+        (Poll::Pending, Some(sleep)) if sleep.deadline() <= tokio::time::Instant::now() => Poll::Ready(None),
+        (Poll::Pending, Some(sleep)) => sleep.as_mut().poll(cx).map(|()| None),
+        (Poll::Pending, None) => Poll::Pending,
+    })
+    .await
+}
+
 /// Does work that keeps a thread for a while.
 ///
 /// # Errors

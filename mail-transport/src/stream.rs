@@ -238,7 +238,7 @@ macro_rules! on_stream {
                 $call
             }
             Stream::Tls($stream) => {
-                let $stream = Pin::new(&mut $stream.inner);
+                let $stream = Pin::new(&mut *$stream.inner);
                 $call
             }
             #[cfg(feature = "compress")]

@@ -35,7 +35,7 @@ pub struct Identity {
 }
 
 fn error(error: rcgen::Error) -> TlsError {
-    TlsError::Config(rustls::Error::General(error.to_string()))
+    TlsError::config(rustls::Error::General(error.to_string()))
 }
 
 impl TestCa {

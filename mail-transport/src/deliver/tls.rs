@@ -41,7 +41,7 @@ pub(super) fn client_tls(dane: Option<Dane>) -> Result<ClientTls, TlsError> {
     let provider = default_provider()?;
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(TlsError::Config)?
+        .map_err(TlsError::config)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { provider, dane }))
         .with_no_client_auth();
@@ -135,7 +135,7 @@ pub(super) fn failure(error: &Error) -> Option<TlsFailure> {
             Some(TlsFailure::StarttlsNotSupported)
         }
         Error::WithWords { error, .. } => failure(error),
-        Error::Tls(TlsError::Handshake(handshake)) => Some(match &handshake.error {
+        Error::Tls(TlsError::Handshake(handshake)) => Some(match &*handshake.error {
             InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
                 TlsFailure::CertificateHostMismatch
             }

@@ -203,7 +203,7 @@ impl Case<'_> {
             self.finding(&CERTIFICATE_UNVERIFIED, what, "Have a new certificate issued for the server.")
         };
         let bad = match error {
-            Error::Tls(TlsError::Handshake(failed)) => match &failed.error {
+            Error::Tls(TlsError::Handshake(failed)) => match &*failed.error {
                 rustls::Error::InvalidCertificate(bad) => bad,
                 other => return unverified(other.to_string()),
             },

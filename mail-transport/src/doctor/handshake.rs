@@ -39,7 +39,7 @@ pub(super) async fn look(
     let witness = Arc::new(Witness { provider: provider.clone(), shown: Mutex::default() });
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
-        .map_err(TlsError::Config)?
+        .map_err(TlsError::config)?
         .dangerous()
         .with_custom_certificate_verifier(witness.clone())
         .with_no_client_auth();

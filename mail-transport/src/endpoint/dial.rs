@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::Keepalive;
-use crate::{CLIENT_TRACES, Stream, runtime::sleep_until, traces};
+use crate::{CLIENT_TRACES, Stream, runtime::until, traces};
 
 /// How sockets are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,12 +115,11 @@ async fn connect_any<S, F: Future<Output = io::Result<S>>>(
             None if attempts.is_empty() => return Err(failure),
             None => {}
         }
-        tokio::select! {
-            attempt = poll_fn(|cx| first_of(&mut attempts, cx)) => match attempt {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failure = error,
-            },
-            () = sleep_until(Instant::now() + ATTEMPT_DELAY), if addresses.peek().is_some() => {}
+        let next = addresses.peek().map(|_| Instant::now() + ATTEMPT_DELAY);
+        match until(next, poll_fn(|cx| first_of(&mut attempts, cx))).await {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) => failure = error,
+            None => {}
         }
     }
 }

@@ -38,11 +38,7 @@ pub struct Login {
 impl<C: Machine> Session<C> {
     /// The login has succeeded, by this mechanism or by a command of the protocol.
     pub(crate) fn logged_in(&mut self, mechanism: Option<Mechanism>) {
-        let (server, command) = (self.endpoint.address(), self.answered);
-        let shown = mechanism.as_ref().map(traces::display);
-        traces::debug!(target: CLIENT_TRACES, %server, command, mechanism = shown, "logged in");
-        crate::metrics::login(self.protocol(), super::CLIENT, "ok", mechanism.as_ref());
-        self.mechanism = None;
+        self.course.logged_in(mechanism.as_ref());
         self.login = Some(Login { mechanism, deviations: Vec::new() });
     }
 
@@ -58,7 +54,7 @@ impl<C: Machine> Session<C> {
         mut read: impl FnMut(&C, C::Event) -> AuthEvent,
     ) -> Result<()> {
         let mechanism = exchange.mechanism().clone();
-        self.mechanism = Some(mechanism.clone());
+        self.course.mechanism = Some(mechanism.clone());
         let mut failure = None;
         loop {
             let event = self.event().await?;
@@ -75,7 +71,7 @@ impl<C: Machine> Session<C> {
                 #[cfg(feature = "pop3")]
                 AuthEvent::Cancelled(error) => failure = Some(SaslError::Malformed(error)),
                 AuthEvent::Ended(end) => {
-                    self.mechanism = None;
+                    self.course.mechanism = None;
                     // The server answers what was cancelled with an error of its own.
                     if let Some(error) = failure {
                         return Err(error.into());
@@ -126,7 +122,7 @@ impl<C: Machine> Session<C> {
         }
         match given.ask(self.request(Some(refused.clone()))).await? {
             Some(fresh) if fresh != *used => {
-                let server = self.endpoint.address();
+                let server = self.course.endpoint.address();
                 traces::debug!(target: CLIENT_TRACES, %server, %error, "logging in with a fresh token");
                 Ok(fresh)
             }
@@ -141,7 +137,7 @@ impl<C: Machine> Session<C> {
 
     /// The name of the host, as the client knows it.
     fn host(&self) -> &str {
-        match self.endpoint.address() {
+        match self.course.endpoint.address() {
             Address::Tcp { host, .. } => host,
             Address::Unix(_) => "localhost",
         }
@@ -166,7 +162,7 @@ impl<C: Machine> Session<C> {
             return None;
         }
         let exchange = ClientExchange::unbound(refused, credentials, offered, context)?;
-        let server = self.endpoint.address();
+        let server = self.course.endpoint.address();
         traces::warn!(target: CLIENT_TRACES, %server, %refused, %error, "logging in without channel binding");
         Some(exchange)
     }

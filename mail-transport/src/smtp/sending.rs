@@ -136,10 +136,18 @@ where
     pub async fn next(&mut self) -> Option<Result<Sent>> {
         loop {
             let due = if self.pipeline.has_room() {
-                tokio::select! {
-                    biased;
-                    due = self.pipeline.go_on() => due,
-                    message = poll_fn(|cx| Pin::new(&mut self.messages).poll_next(cx)) => {
+                let first = {
+                    let mut due = self.pipeline.go_on();
+                    let messages = &mut self.messages;
+                    poll_fn(|cx| match due.as_mut().poll(cx) {
+                        Poll::Ready(due) => Poll::Ready(Ok(due)),
+                        Poll::Pending => Pin::new(&mut *messages).poll_next(cx).map(Err),
+                    })
+                    .await
+                };
+                match first {
+                    Ok(due) => due,
+                    Err(message) => {
                         self.take(message);
                         continue;
                     }

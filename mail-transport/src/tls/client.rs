@@ -107,9 +107,7 @@ impl ClientTls {
         };
         #[cfg(not(feature = "scram"))]
         let server_end_point = None;
-        #[cfg(feature = "server")]
-        let tls = tls.into();
-        Ok(TlsStream { inner: tls, server_end_point, verified: self.verifies }.into())
+        Ok(TlsStream { inner: Box::new(tls), server_end_point, verified: self.verifies }.into())
     }
 }
 
@@ -178,7 +176,7 @@ impl ClientTlsBuilder {
         let provider = self.provider.map_or_else(default_provider, Ok)?;
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(TlsError::Config)?;
+            .map_err(TlsError::config)?;
         let builder = match named_roots(self.roots, self.webpki) {
             Some(roots) => {
                 let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
@@ -189,7 +187,7 @@ impl ClientTlsBuilder {
             None => platform(builder)?,
         };
         let config = match self.identity {
-            Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(TlsError::Config)?,
+            Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(TlsError::config)?,
             None => builder.with_no_client_auth(),
         };
         Ok(ClientTls { config: Arc::new(config), verifies: true })

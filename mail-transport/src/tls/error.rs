@@ -1,6 +1,6 @@
-use std::fmt;
 #[cfg(any(feature = "client", feature = "server"))]
 use std::io;
+use std::{fmt, sync::Arc};
 
 use crate::error::AtServer;
 
@@ -35,7 +35,7 @@ pub enum TlsError {
     KeyMismatch(String),
     /// The configuration does not hold together.
     #[error("the TLS configuration cannot be used: {0}")]
-    Config(rustls::Error),
+    Config(Arc<rustls::Error>),
     /// Not the name of a server.
     #[error("not a name that a certificate can be for: {0:?}")]
     ServerName(String),
@@ -57,7 +57,7 @@ pub struct HandshakeError {
     /// The server, where this side is its client.
     pub server: Option<String>,
     /// What rustls says: a certificate that does not verify, an alert of the peer.
-    pub error: rustls::Error,
+    pub error: Arc<rustls::Error>,
 }
 
 impl HandshakeError {
@@ -78,6 +78,10 @@ impl std::error::Error for HandshakeError {}
 
 #[cfg(any(feature = "client", feature = "server"))]
 impl TlsError {
+    pub(crate) fn config(error: rustls::Error) -> Self {
+        Self::Config(Arc::new(error))
+    }
+
     pub(super) fn pem(what: &'static str, reason: &dyn fmt::Display) -> Self {
         Self::Pem { what, reason: reason.to_string() }
     }
@@ -85,7 +89,7 @@ impl TlsError {
     /// rustls' error out of the I/O error that it comes wrapped in.
     pub(super) fn from_handshake(error: io::Error) -> crate::Error {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(inner) => HandshakeError { server: None, error: inner.clone() }.into(),
+            Some(inner) => HandshakeError { server: None, error: Arc::new(inner.clone()) }.into(),
             None => error.into(),
         }
     }

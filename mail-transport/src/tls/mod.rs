@@ -20,7 +20,7 @@ mod identities;
 #[cfg(feature = "server")]
 mod server;
 
-use std::sync::Arc;
+use std::{fmt::Debug, sync::Arc};
 
 pub use binding::ChannelBindings;
 #[cfg(feature = "server")]
@@ -40,18 +40,42 @@ use rustls::{
 #[cfg(feature = "server")]
 pub use server::{ServerTls, ServerTlsBuilder};
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use crate::Plain;
 
-/// What rustls keeps of a stream. Programs without servers have nothing of their half of TLS.
+/// What rustls keeps of a stream, in either role. Behind a pointer, so that what drops all that is compiled once.
+pub(crate) trait Inner: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {
+    fn plain(&self) -> &Plain;
+    fn session(&self) -> &CommonState;
+    fn exporter(&self) -> Option<Vec<u8>>;
+}
+
+#[cfg(any(feature = "client", feature = "server"))]
+macro_rules! inner {
+    ($stream:ty) => {
+        impl Inner for $stream {
+            fn plain(&self) -> &Plain {
+                self.get_ref().0
+            }
+            fn session(&self) -> &CommonState {
+                self.get_ref().1
+            }
+            fn exporter(&self) -> Option<Vec<u8>> {
+                binding::exporter(self.get_ref().1)
+            }
+        }
+    };
+}
+#[cfg(feature = "client")]
+inner!(tokio_rustls::client::TlsStream<Plain>);
 #[cfg(feature = "server")]
-pub(crate) type Inner = tokio_rustls::TlsStream<Plain>;
-#[cfg(not(feature = "server"))]
-pub(crate) type Inner = tokio_rustls::client::TlsStream<Plain>;
+inner!(tokio_rustls::server::TlsStream<Plain>);
 
 /// A stream within TLS, of either role.
 #[derive(Debug)]
 pub struct TlsStream {
-    pub(crate) inner: Inner,
+    pub(crate) inner: Box<dyn Inner>,
     server_end_point: Option<Vec<u8>>,
     verified: bool,
 }
@@ -60,13 +84,13 @@ impl TlsStream {
     /// Returns the stream beneath.
     #[must_use]
     pub fn plain(&self) -> &Plain {
-        self.inner.get_ref().0
+        self.inner.plain()
     }
 
     /// Returns rustls' view of the session.
     #[must_use]
     pub fn session(&self) -> &CommonState {
-        self.inner.get_ref().1
+        self.inner.session()
     }
 
     /// Returns the version of TLS.
@@ -98,14 +122,7 @@ impl TlsStream {
     /// and so nothing with TLS 1.2.
     #[must_use]
     pub fn channel_bindings(&self) -> ChannelBindings {
-        #[cfg(feature = "server")]
-        let exporter = || match &self.inner {
-            tokio_rustls::TlsStream::Client(tls) => binding::exporter(tls.get_ref().1),
-            tokio_rustls::TlsStream::Server(tls) => binding::exporter(tls.get_ref().1),
-        };
-        #[cfg(not(feature = "server"))]
-        let exporter = || binding::exporter(self.inner.get_ref().1);
-        let exporter = (self.version() == Some(ProtocolVersion::TLSv1_3)).then(exporter);
+        let exporter = (self.version() == Some(ProtocolVersion::TLSv1_3)).then(|| self.inner.exporter());
         ChannelBindings::new(exporter.flatten(), self.server_end_point.clone())
     }
 }
@@ -147,7 +164,7 @@ fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
 #[cfg(any(feature = "client", feature = "server"))]
 fn add_roots(store: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsError> {
     for certificate in certificates(pem)? {
-        store.add(certificate).map_err(TlsError::Config)?;
+        store.add(certificate).map_err(TlsError::config)?;
     }
     Ok(())
 }

@@ -115,7 +115,7 @@ impl ServerTls {
             }
         };
         let tls = tls.map_err(TlsError::from_handshake)?;
-        Ok(TlsStream { inner: tls.into(), server_end_point: server_end_point.clone(), verified: false }
+        Ok(TlsStream { inner: Box::new(tls), server_end_point: server_end_point.clone(), verified: false }
             .into())
     }
 }
@@ -203,7 +203,7 @@ impl ServerTlsBuilder {
         let provider = self.provider.map_or_else(default_provider, Ok)?;
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(TlsError::Config)?;
+            .map_err(TlsError::config)?;
         let (roots, required) = match self.clients {
             Clients::NotAsked => (None, false),
             Clients::Optional(roots) => (Some(roots), false),
@@ -222,7 +222,7 @@ impl ServerTlsBuilder {
             let info = chain.first().and_then(|certificate| CertificateInfo::of(certificate));
             let key = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match (error, info) {
                 (rustls::Error::InconsistentKeys(_), Some(info)) => TlsError::KeyMismatch(info.to_string()),
-                (error, _) => TlsError::Config(error),
+                (error, _) => TlsError::config(error),
             })?;
             let key = Arc::new(key);
             let resolver = SingleCertAndKey::from(Arc::clone(&key));
