@@ -128,6 +128,8 @@
 //! | --- | --- |
 //! | `smtp`, `imap`, `pop3` (all default) | the protocols |
 //! | `client`, `server` (both default) | the roles |
+//! | `imap-extensions` (default) | what IMAP's client has beyond what most programs need: ACL, CATENATE, contexts, LIST with options, METADATA, QUOTA, special uses, URLAUTH, parts that are decoded as they come |
+//! | `sync` (default) | mirrors of IMAP's mailboxes: [`imap::Watch`] |
 //! | `scram` (default) | clients log in by SCRAM, CRAM-MD5 and DIGEST-MD5 too, which do not show the password; servers always can |
 //! | `account` (default) | a server and who logs in there, as one URL: [`Account`] |
 //! | `pool` (default) | connections that are kept: [`pool`], [`smtp::Mailer`], [`imap::Pool`] |
@@ -203,7 +205,13 @@ pub mod imap;
 #[cfg(feature = "testing")]
 mod layer;
 pub mod metrics;
-#[cfg(any(feature = "pool", feature = "deliver", all(feature = "client", feature = "imap")))]
+#[cfg(any(
+    all(feature = "pool", feature = "smtp"),
+    feature = "deliver",
+    feature = "discover",
+    feature = "sync"
+))]
+#[allow(dead_code, reason = "each feature uses a part of it")]
 mod pauses;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 mod payload;

@@ -10,8 +10,10 @@ pub use client::Pool;
 #[cfg(feature = "client")]
 pub use client::{
     Client, Config, FetchedMessage, FetchedMessages, FlagChange, Found, Idle, LoginMechanism, ToMailbox,
-    ToSet, Watch, WatchEvent, WatchOptions,
+    ToSet,
 };
+#[cfg(all(feature = "client", feature = "sync"))]
+pub use client::{Watch, WatchEvent, WatchOptions};
 pub use mailwire_imap as proto;
 pub use mailwire_imap::{
     Capability,

@@ -190,7 +190,7 @@ impl<C: Machine> Session<C> {
     }
 
     /// Whether the answer to a command is still due, or on its way.
-    #[cfg(any(feature = "imap", feature = "pop3"))]
+    #[cfg(any(feature = "pop3", feature = "sync"))]
     pub(crate) fn is_pending(&self, ticket: Ticket) -> bool {
         self.course.pending.iter().any(|&(pending, _)| pending == ticket)
     }

@@ -7,15 +7,15 @@ use mailwire_imap::{
     Capability,
     client::Event,
     command::{
-        AString, Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart, Command,
-        Replace, Replaced,
+        Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMessage, Command, Replace, Replaced,
     },
     extensions::annotate::EntryAtts,
     response::{Code, Reply, Untagged},
     types::{DateTime, Flag, FlagSet, KnownUids, Uid, UidSet, UidValidity},
-    url::{MessageRef, Target},
 };
 
+#[cfg(feature = "imap-extensions")]
+use super::Catenate;
 use super::{Call, Client, FlagChange, ToMailbox, messages::check_flags};
 use crate::{Error, Payload, RefusedKind, Result, payload::unreadable};
 
@@ -86,60 +86,8 @@ pub enum Content<'p> {
     /// The message.
     Whole(Payload<'p>),
     /// Parts of it.
+    #[cfg(feature = "imap-extensions")]
     Catenate(Catenate<'p>),
-}
-
-/// A message that the server puts together of what is sent and what it has, so that an attachment need not be sent again
-/// ([RFC 4469](https://www.rfc-editor.org/rfc/rfc4469)).
-///
-/// # Examples
-///
-/// ```no_run
-/// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
-/// use mailwire_transport::imap::{
-///     client::Catenate,
-///     proto::{types::{Section, Uid}, url::MessageRef},
-/// };
-///
-/// let draft = |section| MessageRef::new("Drafts".try_into().unwrap(), Uid::MIN).with_section(section);
-/// let message = Catenate::new()
-///     .with_text("Subject: another one\r\nMIME-Version: 1.0\r\nContent-Type: image/png\r\n\r\n")
-///     .with_part(draft(Section::TEXT));
-/// client.append("Drafts", message).await?;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Default)]
-pub struct Catenate<'p> {
-    parts: Vec<Part<'p>>,
-}
-
-#[derive(Debug)]
-enum Part<'p> {
-    Text(Payload<'p>),
-    Url(Box<MessageRef>),
-}
-
-impl<'p> Catenate<'p> {
-    /// A message of no parts so far; it needs one.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds bytes that are sent.
-    #[must_use]
-    pub fn with_text(mut self, text: impl Into<Payload<'p>>) -> Self {
-        self.parts.push(Part::Text(text.into()));
-        self
-    }
-
-    /// Adds bytes that the server has: of another message, in any mailbox. Ranges of bytes need URL-PARTIAL.
-    #[must_use]
-    pub fn with_part(mut self, part: MessageRef) -> Self {
-        self.parts.push(Part::Url(part.into()));
-        self
-    }
 }
 
 impl<'p, P: Into<Payload<'p>>> From<P> for Content<'p> {
@@ -148,11 +96,8 @@ impl<'p, P: Into<Payload<'p>>> From<P> for Content<'p> {
     }
 }
 
-impl<'p> From<Catenate<'p>> for Content<'p> {
-    fn from(parts: Catenate<'p>) -> Self {
-        Self::Catenate(parts)
-    }
-}
+/// What is sent after it was announced, with the lengths in bytes.
+pub(super) type Payloads<'p> = VecDeque<(Payload<'p>, u64)>;
 
 impl Client {
     /// APPEND: puts a message into a mailbox ([RFC 9051 section 6.3.12](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.12)). Returns its UID, if the server tells it.
@@ -280,32 +225,24 @@ impl Client {
         &self,
         options: AppendOptions,
         content: Content<'p>,
-        payloads: &mut VecDeque<(Payload<'p>, u64)>,
+        payloads: &mut Payloads<'p>,
     ) -> Result<AppendMessage> {
         let AppendOptions { flags, date, annotations } = options;
         check_flags(&flags)?;
         let data = match content {
             Content::Whole(payload) => AppendData::Literal(self.literal(payload, payloads)?),
-            Content::Catenate(Catenate { parts }) if parts.is_empty() => {
-                return Err(Misuse::BodyMismatch("it has no parts").into());
-            }
-            Content::Catenate(Catenate { parts }) => {
-                let parts = parts.into_iter().map(|part| match part {
-                    Part::Text(payload) => self.literal(payload, payloads).map(CatPart::Text),
-                    Part::Url(part) => self.url(*part).map(CatPart::Url),
-                });
-                AppendData::Catenate(parts.collect::<Result<_>>()?)
-            }
+            #[cfg(feature = "imap-extensions")]
+            Content::Catenate(parts) => self.catenate(parts, payloads)?,
         };
         let mut message = AppendMessage::new(data).with_flags(flags).with_annotations(annotations);
         message.date = date;
         Ok(message)
     }
 
-    fn literal<'p>(
+    pub(super) fn literal<'p>(
         &self,
         payload: Payload<'p>,
-        payloads: &mut VecDeque<(Payload<'p>, u64)>,
+        payloads: &mut Payloads<'p>,
     ) -> Result<AppendLiteral> {
         let Some(bytes) = payload.bytes() else {
             let length = payload.length().ok_or(Misuse::BodyMismatch("its length is unknown"))?;
@@ -321,19 +258,8 @@ impl Client {
         Ok(literal.with_kind(AppendKind::Binary))
     }
 
-    fn url(&self, part: MessageRef) -> Result<AString> {
-        if part.partial.is_some() && !self.has(&Capability::UrlPartial) {
-            return Err(Misuse::NotOffered(NotOffered::Extension("URL-PARTIAL")).into());
-        }
-        Ok(AString::new(&Target::from(part))?)
-    }
-
     /// Sends APPEND or REPLACE, and the messages that are not in the command.
-    async fn put(
-        &mut self,
-        command: Command,
-        payloads: VecDeque<(Payload<'_>, u64)>,
-    ) -> Result<Option<AppendUid>> {
+    async fn put(&mut self, command: Command, payloads: Payloads<'_>) -> Result<Option<AppendUid>> {
         if payloads.is_empty() {
             let call = self.start(command).await?;
             return self.stored(call).await;
@@ -342,11 +268,7 @@ impl Client {
         stored.map_err(|error| self.session.failed(error))
     }
 
-    async fn put_read(
-        &mut self,
-        command: Command,
-        payloads: VecDeque<(Payload<'_>, u64)>,
-    ) -> Result<Option<AppendUid>> {
+    async fn put_read(&mut self, command: Command, payloads: Payloads<'_>) -> Result<Option<AppendUid>> {
         let call = self.start(command).await?;
         // Once the length is announced, only the message itself can follow.
         self.session.hold();

@@ -12,7 +12,7 @@ use mailwire_imap::{
 use super::{
     Client, Update,
     error::{refused, too_many},
-    search::Found,
+    search::{Found, is_update},
 };
 use crate::Result;
 
@@ -253,14 +253,6 @@ fn without(ranges: &[(Uid, Uid)], mut gone: Vec<(Uid, Uid)>) -> Vec<(Uid, Uid)> 
         left.extend(first.map(|first| (first, last)));
     }
     left
-}
-
-/// Whether it changes a result that was told before, and so answers no search.
-pub(super) fn is_update(data: &ESearchData) -> bool {
-    let changes = |item: &SearchReturnData| {
-        matches!(item, SearchReturnData::AddTo(_) | SearchReturnData::RemoveFrom(_))
-    };
-    data.items.iter().any(changes)
 }
 
 impl Client {

@@ -11,10 +11,10 @@ use mailwire_imap::{
         annotate::{AnnotationStore, EntryAtts},
         gmail::{GmailLabel, GmailStore},
         jmap_access::GetJmapAccess,
-        language::LanguageCommand,
         listing::{ListingCommand, ListingKind},
         metadata::{EntryName, GetMetadata, MetadataCode, MetadataCommand, MetadataData},
         quota::{QuotaCommand, QuotaData, QuotaResource, QuotaRoot, SetQuotaResource},
+        uid_batches::UidBatchesCommand,
         urlauth::{ResetKey, UrlAuthCommand, UrlAuthData, UrlFetchArg, UrlFetched, UrlRump},
     },
     response::{Code, ListData, ListKind, Reply, Untagged},
@@ -61,7 +61,7 @@ pub struct ListedRights {
 
 impl Client {
     /// Sends a command of an extension. `take` is given its data, and hands back what is not for it.
-    async fn extension(
+    pub(super) async fn extension(
         &mut self,
         command: impl Into<ExtensionCommand>,
         mut take: impl FnMut(ExtensionData) -> std::result::Result<(), ExtensionData> + Send,
@@ -290,38 +290,36 @@ impl Client {
         self.extension(MetadataCommand::set(mailbox.to_mailbox()?, entries), Err).await.map(drop)
     }
 
-    /// LANGUAGE: asks for texts in the first of these languages that the server has, and gives the one that they are
-    /// in from now on; `None` if the server does not say ([RFC 5255 section
-    /// 3.2](https://www.rfc-editor.org/rfc/rfc5255#section-3.2)). `default` is what the server prefers.
+    /// UIDBATCHES: parts the selected mailbox into batches of so many messages, that of the highest UIDs first
+    /// ([RFC 10022](https://www.rfc-editor.org/rfc/rfc10022)). Gives the lowest and the highest UID of each, so
+    /// that a large mailbox can be fetched piece by piece.
+    ///
+    /// Ask again only when the mailbox is selected anew, or when more than half a batch of messages came or went.
     ///
     /// # Errors
     ///
-    /// The server has none of them or does not offer LANGUAGE, or the connection fails.
-    pub async fn choose_language(&mut self, ranges: &[&str]) -> Result<Option<Text>> {
-        let mut tags = self.language(LanguageCommand::choose(ranges.iter().copied())?).await?;
-        Ok(if tags.len() == 1 { tags.pop() } else { None })
-    }
-
-    /// LANGUAGE: asks which languages the server has.
-    ///
-    /// # Errors
-    ///
-    /// The server refuses or does not offer LANGUAGE, or the connection fails.
-    pub async fn languages(&mut self) -> Result<Vec<Text>> {
-        self.language(LanguageCommand::list()).await
-    }
-
-    async fn language(&mut self, command: LanguageCommand) -> Result<Vec<Text>> {
-        let mut found = Vec::new();
-        let take = |data| match data {
-            ExtensionData::Language(language) => {
-                found = language.tags.into_iter().map(|tag| tag.into_text()).collect();
-                Ok(())
-            }
-            data => Err(data),
+    /// The server does not offer UIDBATCHES, or refuses: less than
+    /// [500](UidBatchesCommand::SMALLEST) messages, or too many batches; or the connection fails.
+    pub async fn uid_batches(&mut self, asked: UidBatchesCommand) -> Result<Vec<(Uid, Uid)>> {
+        let limit = self.settings.items;
+        let mut room = self.room();
+        let mut batches = None;
+        let mut take = |data| match data {
+            Untagged::Extension(data) => match *data {
+                ExtensionData::UidBatches(data) => {
+                    room.take::<(Uid, Uid)>(data.batches.len(), 0)?;
+                    if data.batches.len() > limit {
+                        return Err(too_many("batches", limit));
+                    }
+                    batches = Some(data.batches);
+                    Ok(None)
+                }
+                data => Ok(Some(data.into())),
+            },
+            data => Ok(Some(data)),
         };
-        self.extension(command, take).await?;
-        Ok(found)
+        self.run(Command::from(asked), &mut take).await?;
+        batches.ok_or(unexpected("an answer to UIDBATCHES without batches"))
     }
 
     /// GETJMAPACCESS: asks for the URL of the JMAP session in which the same login works ([RFC

@@ -14,10 +14,10 @@ use mailwire_imap::{
 
 use super::{
     Call,
-    context::is_update,
     error::refused,
     items::data_of,
     kept::{compact, compact_flags, compact_reply},
+    search::is_update,
 };
 use crate::Result;
 

@@ -38,19 +38,29 @@
 mod append;
 mod body;
 mod call;
+#[cfg(feature = "imap-extensions")]
+mod catenate;
 mod config;
+#[cfg(feature = "imap-extensions")]
 mod context;
+#[cfg(feature = "imap-extensions")]
 mod download;
 mod error;
+#[cfg(feature = "imap-extensions")]
 mod extensions;
 mod fetch;
+#[cfg(feature = "imap-extensions")]
+mod i18n;
 mod idle;
 mod inbox;
 mod items;
 mod kept;
+#[cfg(feature = "imap-extensions")]
+mod listing;
 mod login;
 mod mailboxes;
 mod messages;
+#[cfg_attr(not(feature = "sync"), path = "no_mirror.rs")]
 mod mirror;
 mod parts;
 #[cfg(feature = "pool")]
@@ -58,8 +68,11 @@ mod pool;
 mod search;
 mod select;
 mod set;
+#[cfg(feature = "imap-extensions")]
 mod special;
+#[cfg(feature = "sync")]
 mod sync;
+#[cfg(feature = "sync")]
 mod watch;
 
 use mailwire_core::{Channel, Misuse, WrongState};
@@ -78,29 +91,36 @@ use mailwire_imap::{
 #[cfg(feature = "pool")]
 pub use self::pool::Pool;
 pub use self::{
-    append::{AppendOptions, AppendUid, Catenate, Content},
+    append::{AppendOptions, AppendUid, Content},
     body::Body,
     config::{Config, LoginMechanism},
-    context::{FoundIn, SearchContext},
-    download::Download,
-    extensions::{ListedRights, Metadata},
     fetch::{FetchedMessage, FetchedMessages},
     idle::Idle,
     inbox::{Malformed, Update},
-    mailboxes::Listed,
     messages::{FlagChange, StoredUnchanged},
     search::{Found, Numbers},
     select::Selected,
     set::{ToMailbox, ToSet},
-    special::SpecialMailbox,
-    sync::Syncing,
-    watch::{Watch, WatchEvent, WatchOptions},
 };
 use self::{
     call::{Call, hand_back},
     error::{too_many, unexpected},
     inbox::Inbox,
     kept::compact_capabilities,
+};
+#[cfg(feature = "imap-extensions")]
+pub use self::{
+    catenate::Catenate,
+    context::{FoundIn, SearchContext},
+    download::Download,
+    extensions::{ListedRights, Metadata},
+    listing::Listed,
+    special::SpecialMailbox,
+};
+#[cfg(feature = "sync")]
+pub use self::{
+    sync::Syncing,
+    watch::{Watch, WatchEvent, WatchOptions},
 };
 use crate::{
     Endpoint, Error, Phase, RefusedKind, Result, Stream,

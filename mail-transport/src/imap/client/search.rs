@@ -2,19 +2,14 @@
 
 use std::num::NonZeroU32;
 
-use mailwire_core::{Invalid, Text};
+use mailwire_core::Invalid;
 use mailwire_imap::{
     command::{AString, Command, Search, SearchKey, Sort, SortCriterion, Thread, ThreadAlgorithm},
-    extensions::{ExtensionData, comparator::ComparatorCommand, uid_batches::UidBatchesCommand},
     response::{ESearchData, SearchReturnData, ThreadData, ThreadNode, Untagged},
     types::{KnownNumbers, ModSeq, SeqNumber, SetMember, Uid, Value},
 };
 
-use super::{
-    Client,
-    context::is_update,
-    error::{too_many, unexpected},
-};
+use super::{Client, error::too_many};
 use crate::Result;
 
 /// The result of a search: sequence numbers, UIDs after [`Client::uid_search`], or numbers of the kind that was
@@ -295,64 +290,6 @@ impl Client {
         Ok(ThreadData::new(nodes)?)
     }
 
-    /// COMPARATOR: chooses the first of these comparators that the server has, or asks which one is in use if there are
-    /// none; `*` stands for any letters. Gives the name of the one that is in use ([RFC 5255 section 4.7](https://www.rfc-editor.org/rfc/rfc5255#section-4.7)).
-    ///
-    /// # Errors
-    ///
-    /// The server does not offer I18NLEVEL=2, has none of them (`BADCOMPARATOR`), or the connection fails.
-    pub async fn comparator<T: Into<Text>>(
-        &mut self,
-        comparators: impl IntoIterator<Item = T>,
-    ) -> Result<Option<String>> {
-        let command = ComparatorCommand::choose(comparators)?;
-        let mut active = None;
-        let mut take = |data| match data {
-            Untagged::Extension(data) => match *data {
-                ExtensionData::Comparator(data) => {
-                    active = Some(data.active.as_text().to_string_lossy().into_owned());
-                    Ok(None)
-                }
-                data => Ok(Some(data.into())),
-            },
-            data => Ok(Some(data)),
-        };
-        self.run(Command::from(command), &mut take).await?;
-        Ok(active)
-    }
-
-    /// UIDBATCHES: parts the selected mailbox into batches of so many messages, that of the highest UIDs first
-    /// ([RFC 10022](https://www.rfc-editor.org/rfc/rfc10022)). Gives the lowest and the highest UID of each, so
-    /// that a large mailbox can be fetched piece by piece.
-    ///
-    /// Ask again only when the mailbox is selected anew, or when more than half a batch of messages came or went.
-    ///
-    /// # Errors
-    ///
-    /// The server does not offer UIDBATCHES, or refuses: less than
-    /// [500](UidBatchesCommand::SMALLEST) messages, or too many batches; or the connection fails.
-    pub async fn uid_batches(&mut self, asked: UidBatchesCommand) -> Result<Vec<(Uid, Uid)>> {
-        let limit = self.settings.items;
-        let mut room = self.room();
-        let mut batches = None;
-        let mut take = |data| match data {
-            Untagged::Extension(data) => match *data {
-                ExtensionData::UidBatches(data) => {
-                    room.take::<(Uid, Uid)>(data.batches.len(), 0)?;
-                    if data.batches.len() > limit {
-                        return Err(too_many("batches", limit));
-                    }
-                    batches = Some(data.batches);
-                    Ok(None)
-                }
-                data => Ok(Some(data.into())),
-            },
-            data => Ok(Some(data)),
-        };
-        self.run(Command::from(asked), &mut take).await?;
-        batches.ok_or(unexpected("an answer to UIDBATCHES without batches"))
-    }
-
     /// Names the character set of the keys, where they need it.
     pub(super) fn name_charset(&self, search: &mut Search) -> Result<()> {
         if search.keys.is_empty() {
@@ -392,6 +329,14 @@ impl Client {
         }
         Ok(found)
     }
+}
+
+/// Whether it changes a result that was told before, and so answers no search.
+pub(super) fn is_update(data: &ESearchData) -> bool {
+    let changes = |item: &SearchReturnData| {
+        matches!(item, SearchReturnData::AddTo(_) | SearchReturnData::RemoveFrom(_))
+    };
+    data.items.iter().any(changes)
 }
 
 fn plain(number: impl SetMember) -> u32 {
