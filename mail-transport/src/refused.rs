@@ -128,7 +128,8 @@ impl Refused {
         matches!(self.kind, RefusedKind::Bye | RefusedKind::Smtp(421 | 221))
     }
 
-    /// Whether the code is one of these, whatever its arguments are.
+    /// Whether the code is one of these, whatever its arguments are. Not inlined: it would be unrolled for each list of words.
+    #[inline(never)]
     fn has_code(&self, words: &[&str]) -> bool {
         let Some(code) = &self.code else { return false };
         let word = code.as_bytes().split(|&byte| byte == b' ').next().unwrap_or_default();

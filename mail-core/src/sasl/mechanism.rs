@@ -37,6 +37,7 @@ macro_rules! mechanisms {
 
             /// The name: as it is registered if it is known, otherwise as it came.
             #[must_use]
+            #[inline(never)]
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $name,)*

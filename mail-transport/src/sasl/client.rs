@@ -13,6 +13,7 @@ use super::{
     rsasl_client::Library,
     scram as grammar,
 };
+use crate::runtime::{Boxed, on_thread};
 
 /// A client's side of one exchange.
 ///
@@ -48,6 +49,9 @@ enum Voice {
     DigestMd5(Box<DigestMd5>),
     Custom(Box<dyn CustomClient>),
 }
+
+/// The exchange, and what it says next.
+type Spoken = std::io::Result<(ClientExchange, Result<Option<Secret>, SaslError>)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -271,43 +275,46 @@ impl ClientExchange {
     /// The challenge is not one that the mechanism has, the server refuses within the mechanism, or
     /// it is not the server that it claims to be. The caller then cancels.
     pub fn step(&mut self, challenge: &Secret) -> Result<SaslStep, SaslError> {
+        self.answered(challenge).map(SaslStep::Data)
+    }
+
+    fn answered(&mut self, challenge: &Secret) -> Result<Secret, SaslError> {
         let result = self.answer(challenge);
         if result.is_err() {
             self.state = State::Failed;
         }
-        result.map(SaslStep::Data)
+        result
     }
 
     /// As [`step`](Self::step), where the iterations of a password take their time on a thread for that.
     pub(crate) async fn step_blocking(
-        mut self,
+        self,
         challenge: Secret,
     ) -> std::io::Result<(Self, Result<SaslStep, SaslError>)> {
         let takes_time = match self.voice {
             Voice::Custom(_) => true,
             _ => self.mechanism.is_scram() && self.state == State::Sent(1),
         };
-        if !takes_time {
-            let step = self.step(&challenge);
-            return Ok((self, step));
-        }
-        let work = move || {
-            let step = self.step(&challenge);
-            (self, step)
-        };
-        crate::runtime::on_thread(work).await
+        let (exchange, said) = self.speak(Some(challenge), takes_time).await?;
+        Ok((exchange, said.map(|data| SaslStep::Data(data.unwrap_or_default()))))
     }
 
     /// As [`initial`](Self::initial), where a mechanism of the application's own takes its time on a thread for that.
-    pub(crate) async fn initial_blocking(
-        mut self,
-    ) -> std::io::Result<(Self, Result<Option<Secret>, SaslError>)> {
+    pub(crate) async fn initial_blocking(self) -> std::io::Result<(Self, Result<Option<Secret>, SaslError>)> {
         let takes_time = matches!(self.voice, Voice::Custom(_));
+        self.speak(None, takes_time).await
+    }
+
+    /// Makes the answer to a challenge, or the initial response, on a thread for that if it takes time.
+    fn speak(mut self, challenge: Option<Secret>, takes_time: bool) -> Boxed<'static, Spoken> {
         let work = move || {
-            let initial = self.initial();
-            (self, initial)
+            let said = match &challenge {
+                Some(challenge) => self.answered(challenge).map(Some),
+                None => self.initial(),
+            };
+            (self, said)
         };
-        if takes_time { crate::runtime::on_thread(work).await } else { Ok(work()) }
+        Box::pin(async move { if takes_time { on_thread(work).await } else { Ok(work()) } })
     }
 
     fn answer(&mut self, challenge: &Secret) -> Result<Secret, SaslError> {

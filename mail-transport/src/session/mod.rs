@@ -320,12 +320,14 @@ impl<C: Machine> Session<C> {
     }
 
     async fn replace_stream(&mut self, upgrade: Upgrade) -> Result<()> {
-        if upgrade != Upgrade::Tls {
-            return Ok(self.driver.layer(upgrade).await?);
-        }
         let endpoint = self.course.endpoint.clone();
-        let handshake = |stream, _| async move { endpoint.start_tls(stream).await };
-        self.driver.upgrade_in_place(Stream::Absent, handshake).await
+        let replace = |stream: Stream, rest| async move {
+            match upgrade {
+                Upgrade::Tls => endpoint.start_tls(stream).await,
+                upgrade => Ok(stream.layered(upgrade, rest)?),
+            }
+        };
+        self.driver.upgrade_in_place(Stream::Absent, replace).await
     }
 
     /// The next event, where only an event can come.
