@@ -4,14 +4,13 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use mailwire_core::{Invalid, Misuse, SendError, Text, escape_ascii, from_variants};
 
+pub use crate::refused::{Refused, RefusedKind};
+#[cfg(feature = "oauth")]
+pub use crate::sasl::OAuthError;
 use crate::{
     DriverError,
     sasl::SaslError,
     tls::{HandshakeError, TlsError},
-};
-pub use crate::{
-    refused::{Refused, RefusedKind},
-    sasl::OAuthError,
 };
 
 /// The error of a client's call, or of a server's conversation.
@@ -204,6 +203,7 @@ impl Error {
     }
 
     /// Returns what the server said of an OAuth token, within its refusal of a login.
+    #[cfg(feature = "oauth")]
     #[must_use]
     pub fn oauth(&self) -> Option<&OAuthError> {
         self.refused().and_then(|refused| refused.oauth.as_deref())

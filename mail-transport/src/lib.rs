@@ -132,6 +132,7 @@
 //! | `sync` (default) | mirrors of IMAP's mailboxes: [`imap::Watch`] |
 //! | `scram` (default) | clients log in by SCRAM, CRAM-MD5 and DIGEST-MD5 too, which do not show the password; servers always can |
 //! | `account` (default) | a server and who logs in there, as one URL: [`Account`] |
+//! | `oauth` (default) | clients log in by OAuth tokens, and ask for credentials at each login: [`sasl::Credentials::token`]; servers always take tokens |
 //! | `pool` (default) | connections that are kept: [`pool`], [`smtp::Mailer`], [`imap::Pool`] |
 //! | `proxy` (default) | clients go through SOCKS5 and CONNECT of HTTP: [`proxy`] |
 //! | `wire-log` (default) | clients show the lines that are said, without secrets: [`WireLog`]; servers always can |
@@ -254,7 +255,9 @@ pub use driver::{Side, WireLine, WireLog, wire_transcript};
 pub use encoded_words::{charset_text, encoded_words};
 #[cfg(feature = "client")]
 pub use endpoint::{Address, Endpoint, Keepalive, Timeouts};
-pub use error::{Error, InvalidValue, OAuthError, Phase, Refused, RefusedKind, Result};
+#[cfg(feature = "oauth")]
+pub use error::OAuthError;
+pub use error::{Error, InvalidValue, Phase, Refused, RefusedKind, Result};
 pub use idn::domain_to_ascii;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 pub use payload::Payload;

@@ -1,9 +1,12 @@
 //! What a server says when it refuses.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
+#[cfg(feature = "oauth")]
+use std::sync::Arc;
 
 use mailwire_core::Text;
 
+#[cfg(feature = "oauth")]
 use crate::sasl::OAuthError;
 
 /// A server's refusal of one command, in any of the protocols.
@@ -21,6 +24,7 @@ pub struct Refused {
     /// The words for people; the lines of a reply of several are separated by a space.
     pub text: Text,
     /// What the server said about an OAuth token beside its refusal.
+    #[cfg(feature = "oauth")]
     pub oauth: Option<Arc<OAuthError>>,
 }
 
@@ -52,7 +56,15 @@ impl Refused {
     #[must_use]
     pub fn new(command: &'static str, kind: RefusedKind, code: Option<Text>, text: Text) -> Self {
         let code = code.map(|code| beginning(code.as_bytes(), Self::KEPT));
-        Self { command, kind, code, text: beginning(text.as_bytes(), Self::KEPT), oauth: None }
+        let text = beginning(text.as_bytes(), Self::KEPT);
+        Self {
+            command,
+            kind,
+            code,
+            text,
+            #[cfg(feature = "oauth")]
+            oauth: None,
+        }
     }
 
     /// Returns the refusal as the reply of SMTP that it was, with an enhanced code and the beginning of the text: it
@@ -139,13 +151,13 @@ impl Refused {
     /// Adds what the server said within the exchange: JSON, or else words for people.
     #[cfg(feature = "client")]
     pub(crate) fn with_server_error(mut self, words: &Text) -> Self {
-        match OAuthError::parse(words.as_bytes()) {
-            Some(error) => self.oauth = Some(Arc::new(error)),
-            None => {
-                let text = [self.text.as_bytes(), words.as_bytes()].join(&b' ');
-                self.text = beginning(&text, Self::KEPT);
-            }
+        #[cfg(feature = "oauth")]
+        if let Some(error) = OAuthError::parse(words.as_bytes()) {
+            self.oauth = Some(Arc::new(error));
+            return self;
         }
+        let text = [self.text.as_bytes(), words.as_bytes()].join(&b' ');
+        self.text = beginning(&text, Self::KEPT);
         self
     }
 }
@@ -187,7 +199,11 @@ impl fmt::Display for Refused {
         if !self.text.is_empty() {
             write!(f, " {}", self.text)?;
         }
-        self.oauth.as_ref().map_or(Ok(()), |error| write!(f, " ({error})"))
+        #[cfg(feature = "oauth")]
+        if let Some(error) = &self.oauth {
+            write!(f, " ({error})")?;
+        }
+        Ok(())
     }
 }
 

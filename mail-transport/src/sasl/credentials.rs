@@ -2,7 +2,9 @@ use mailwire_core::Secret;
 
 #[cfg(any(feature = "imap", feature = "pop3"))]
 use super::SaslError;
-use super::{Custom, Mechanism, provider::Provider};
+#[cfg(feature = "oauth")]
+use super::provider::Provider;
+use super::{Custom, Mechanism};
 
 /// The credentials of a client: who it is, and how it proves that.
 ///
@@ -32,6 +34,7 @@ pub(super) enum Kind {
         user: String,
         password: Secret,
     },
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code, reason = "without the feature there are none"))]
     Token {
         user: String,
         token: Secret,
@@ -42,18 +45,19 @@ pub(super) enum Kind {
     },
     /// Nothing but mechanisms of the application's own.
     Custom,
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code, reason = "without the feature there is none"))]
     Provider(Provider),
 }
+
+/// Without the feature nobody is asked.
+#[cfg(not(feature = "oauth"))]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Provider {}
 
 impl Credentials {
     /// A user's name and password.
     pub fn password(user: impl Into<String>, password: impl Into<Secret>) -> Self {
         Kind::Password { user: user.into(), password: password.into() }.into()
-    }
-
-    /// A user's name and an OAuth 2 access token ([RFC 7628](https://www.rfc-editor.org/rfc/rfc7628)).
-    pub fn token(user: impl Into<String>, token: impl Into<Secret>) -> Self {
-        Kind::Token { user: user.into(), token: token.into() }.into()
     }
 
     /// The client's certificate, which TLS has shown already.

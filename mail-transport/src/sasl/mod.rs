@@ -5,8 +5,8 @@
 //! sees it. An application brings mechanisms of its own: [`Custom`] and [`CustomServer`]. How far each goes is at
 //! [`support::MECHANISMS`], in which order a client chooses at [`ClientExchange::choose`].
 //!
-//! Without the feature `scram`, which is a default one, clients have what needs no hash function: PLAIN, LOGIN,
-//! OAUTHBEARER, XOAUTH2, EXTERNAL, ANONYMOUS and those of the application. A server has all of them.
+//! Without the feature `scram`, which is a default one as `oauth` is, clients have what needs no hash function: PLAIN, LOGIN,
+//! EXTERNAL, ANONYMOUS and those of the application, and with `oauth` OAUTHBEARER and XOAUTH2. A server has all of them.
 //!
 //! Names and passwords are put into one form by [`prepared_name`] and [`prepared_password`] where both sides have to hash
 //! the same. Credentials are given, or [asked for](Credentials::provided) at each login.
@@ -55,10 +55,11 @@ mod hashing;
 #[cfg(all(feature = "scram", any(feature = "client", feature = "server")))]
 mod library;
 mod mechanism;
+#[cfg(feature = "oauth")]
 mod oauth;
 #[cfg(all(any(feature = "scram", feature = "pop3"), any(feature = "client", feature = "server")))]
 pub(crate) mod prepare;
-#[cfg(feature = "client")]
+#[cfg(all(feature = "client", feature = "oauth"))]
 mod provider;
 #[cfg(all(feature = "scram", feature = "client"))]
 mod rsasl_client;
@@ -88,10 +89,11 @@ pub use mailwire_core::sasl::Mechanism;
 #[cfg(feature = "client")]
 pub(crate) use mechanism::DEFAULT_MAX_ITERATIONS;
 pub use mechanism::{DEFAULT_MECHANISMS, SPOKEN, SaslContext};
+#[cfg(feature = "oauth")]
 pub use oauth::OAuthError;
 #[cfg(all(any(feature = "scram", feature = "pop3"), any(feature = "client", feature = "server")))]
 pub use prepare::{prepared_name, prepared_password};
-#[cfg(feature = "client")]
+#[cfg(all(feature = "client", feature = "oauth"))]
 pub use provider::{CredentialsRequest, NoCredentials};
 #[cfg(feature = "server")]
 pub use server::{ServerExchange, ServerStep};
@@ -152,7 +154,7 @@ pub enum SaslError {
     #[error("{0}")]
     Custom(Text),
     /// Whoever was [asked for credentials](Credentials::provided) has none.
-    #[cfg(feature = "client")]
+    #[cfg(all(feature = "client", feature = "oauth"))]
     #[error(transparent)]
     NoCredentials(NoCredentials),
     /// The exchange is over, or was broken off.
@@ -177,7 +179,7 @@ impl SaslError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            #[cfg(feature = "client")]
+            #[cfg(all(feature = "client", feature = "oauth"))]
             Self::NoCredentials(error) => error.is_transient,
             _ => false,
         }

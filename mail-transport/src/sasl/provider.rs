@@ -1,8 +1,8 @@
-//! Credentials that are asked for at each login.
+//! Tokens, and credentials that are asked for at each login.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use mailwire_core::Text;
+use mailwire_core::{Secret, Text};
 
 use super::{Credentials, SaslError, credentials::Kind};
 use crate::Refused;
@@ -51,6 +51,11 @@ impl NoCredentials {
 }
 
 impl Credentials {
+    /// A user's name and an OAuth 2 access token ([RFC 7628](https://www.rfc-editor.org/rfc/rfc7628)).
+    pub fn token(user: impl Into<String>, token: impl Into<Secret>) -> Self {
+        Kind::Token { user: user.into(), token: token.into() }.into()
+    }
+
     /// Credentials that `ask` is asked for at each login, over each connection: for access tokens, which last an hour,
     /// and passwords that people can change while a program runs. How long it may take is in
     /// [`Timeouts::login`](crate::Timeouts::login).

@@ -4,6 +4,10 @@
 mod connecting;
 mod course;
 mod login;
+#[cfg(not(feature = "oauth"))]
+mod tokenless;
+#[cfg(feature = "oauth")]
+mod tokens;
 
 #[cfg(all(feature = "pool", any(feature = "smtp", feature = "imap")))]
 use std::{future::Future, pin::pin, task::Waker};
