@@ -248,7 +248,7 @@ impl<C: Machine> Session<C> {
     }
 
     /// The connection ends with this error: each later call says so. Gives it back.
-    #[cfg(feature = "imap")]
+    #[cfg(any(feature = "imap", feature = "pop3"))]
     pub(crate) fn end(&mut self, error: Error) -> Error {
         self.machine().close();
         self.course.end(error)
