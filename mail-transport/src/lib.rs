@@ -159,7 +159,7 @@
 //!
 //! A feature that is off costs neither code nor dependencies. A program that sends mail needs no more than
 //! `default-features = false, features = ["smtp", "client", "ring", "platform-verifier"]`, and `scram` unless its server
-//! takes passwords as they are, within TLS, as most do.
+//! takes passwords as they are, within TLS, as most do; `oauth` where it logs in by tokens.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(any(feature = "smtp", feature = "imap", feature = "pop3")),

@@ -162,6 +162,9 @@ impl ClientExchange {
         offered: impl IntoIterator<Item = M>,
         context: &SaslContext,
     ) -> Option<Result<Self, SaslError>> {
+        if !cfg!(feature = "scram") {
+            return None;
+        }
         let mechanism = match refused {
             Mechanism::ScramSha512Plus => Mechanism::ScramSha512,
             Mechanism::ScramSha256Plus => Mechanism::ScramSha256,
