@@ -221,6 +221,7 @@ impl Client {
     }
 
     /// A message as it is announced; what is sent after that goes to `payloads`.
+    #[inline]
     fn message<'p>(
         &self,
         options: AppendOptions,
@@ -239,6 +240,7 @@ impl Client {
         Ok(message)
     }
 
+    #[inline]
     pub(super) fn literal<'p>(
         &self,
         payload: Payload<'p>,
@@ -330,6 +332,7 @@ impl Client {
 
 /// A message with 8-bit text in its header as servers take it that know no more than [RFC 6855 section
 /// 4](https://www.rfc-editor.org/rfc/rfc6855#section-4); RFC 9755 has another form for it.
+#[inline]
 fn in_the_older_form(append: &Append) -> Option<Append> {
     let [AppendMessage { data: AppendData::Literal(literal), .. }] = append.messages.as_slice() else {
         return None;

@@ -136,6 +136,7 @@ impl Config {
     /// # Errors
     ///
     /// There is a NUL, CR or LF in them.
+    #[inline]
     pub fn identify(&mut self, name: &str, version: &str) -> Result<(), Invalid> {
         self.identity = Some(vec![
             (AString::new("name")?, Some(AString::new(name)?)),

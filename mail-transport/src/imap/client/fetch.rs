@@ -186,6 +186,7 @@ impl FetchedMessage {
 
     /// Returns the whole message.
     #[must_use]
+    #[inline]
     pub fn body(&self) -> Option<Bytes> {
         self.section(&Section::WHOLE)
             .or_else(|| self.find(|item| if let MsgAtt::Rfc822(data) = item { bytes(data) } else { None }))
@@ -193,6 +194,7 @@ impl FetchedMessage {
 
     /// Returns the header.
     #[must_use]
+    #[inline]
     pub fn header(&self) -> Option<Bytes> {
         self.section(&Section::HEADER).or_else(|| {
             self.find(|item| if let MsgAtt::Rfc822Header(data) = item { bytes(data) } else { None })
@@ -201,6 +203,7 @@ impl FetchedMessage {
 
     /// Returns the body without the header.
     #[must_use]
+    #[inline]
     pub fn text(&self) -> Option<Bytes> {
         self.section(&Section::TEXT).or_else(|| {
             self.find(|item| if let MsgAtt::Rfc822Text(data) = item { bytes(data) } else { None })
@@ -210,6 +213,7 @@ impl FetchedMessage {
     /// Returns a part, or as much of it as was asked for. `None` if there is no such part, and if it
     /// was too large for [`Config::message_bodies`](super::Config::message_bodies).
     #[must_use]
+    #[inline]
     pub fn section(&self, section: &Section) -> Option<Bytes> {
         let sections = || {
             self.fetch.items.iter().filter_map(|item| match item {

@@ -161,6 +161,7 @@ impl Idle<'_> {
         }
     }
 
+    #[inline]
     fn take(&mut self, call: Call, event: Event) -> Result<()> {
         match event {
             Event::Idling { .. } => self.restart_clock(),

@@ -184,6 +184,7 @@ impl Inbox {
     }
 
     /// The user has logged out: what is left was for nobody else.
+    #[inline]
     pub(super) fn forget_session(&mut self) {
         self.forget_mailbox();
         self.keep_only(|_| false);

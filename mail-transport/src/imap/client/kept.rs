@@ -60,6 +60,7 @@ impl Room {
     /// # Errors
     ///
     /// There is no room for it.
+    #[inline]
     pub(super) fn keep_fetch(&mut self, fetch: FetchData) -> Result<Option<FetchData>> {
         match self.keep(Untagged::Fetch(fetch))? {
             Untagged::Fetch(fetch) => Ok(Some(fetch)),
@@ -72,6 +73,7 @@ impl Room {
     /// # Errors
     ///
     /// There is no room for it.
+    #[inline]
     pub(super) fn keep_list(&mut self, list: ListData) -> Result<Option<ListData>> {
         match self.keep(Untagged::List(list))? {
             Untagged::List(list) => Ok(Some(list)),

@@ -356,6 +356,7 @@ struct Copied {
 }
 
 impl Copied {
+    #[inline]
     fn add(&mut self, now: CopyUid, room: &mut Room) -> Result<()> {
         let count = now.source.ranges().count().saturating_add(now.destination.ranges().count());
         room.take::<(Uid, Uid)>(count, 0)?;
@@ -368,6 +369,7 @@ impl Copied {
         Ok(())
     }
 
+    #[inline]
     fn into_code(self) -> Option<CopyUid> {
         let mut all = self.last?;
         all.source = KnownUids::from_ranges(self.source).ok()?;

@@ -131,6 +131,7 @@ impl Client {
     /// # Errors
     ///
     /// It was done for a part, and it cannot be told for which; a later part was refused.
+    #[inline]
     pub(super) fn run_all<'a>(
         &'a mut self,
         command: Command,

@@ -125,6 +125,7 @@ impl Found<NonZeroU32> {
         self.ranges.extend(set.ranges().map(range));
     }
 
+    #[inline]
     pub(super) fn add_extended(&mut self, found: &ESearchData) {
         for item in &found.items {
             match item {
@@ -291,6 +292,7 @@ impl Client {
     }
 
     /// Names the character set of the keys, where they need it.
+    #[inline]
     pub(super) fn name_charset(&self, search: &mut Search) -> Result<()> {
         if search.keys.is_empty() {
             search.keys.push(SearchKey::All);
@@ -347,6 +349,7 @@ fn utf8() -> Result<AString, Invalid> {
     AString::new("UTF-8")
 }
 
+#[inline]
 fn is_ascii(key: &SearchKey) -> bool {
     let ascii = |text: &AString| text.as_bytes().is_ascii();
     match key {
