@@ -175,26 +175,34 @@ impl Client {
         let inbox = Inbox::new(config.updates, config.update_bytes);
         let mut client = Self { session, inbox, settings, altered: false };
         client.inbox.progress = config.progress.clone();
-        client.greet(channel).await?;
-        client.session.enter(Phase::Login);
-        client.prove(&config).await?;
-        client.session.enter(Phase::Command);
-        // RFC 6855 section 6: nothing else goes there without it.
-        if client.has(&Capability::Utf8Only) {
-            client.enable([Capability::Utf8Accept]).await?;
-        }
-        let wanted = client.session.machine_ref().profile().id_before_select;
-        if (wanted || config.identity.is_some()) && client.has(&Capability::Id) {
-            match client.call_id(config.identity).await {
-                // Whoever does not like to hear it may still serve.
-                Err(Error::Refused(refused)) if refused.kind != RefusedKind::Bye => {
-                    crate::traces::debug!(%refused, "ID");
-                }
-                told => drop(told?),
-            }
-        }
-        client.altered = false;
+        client.introduce(channel, config).await?;
         Ok(client)
+    }
+
+    /// All that is said before the first call.
+    fn introduce(&mut self, channel: Channel, config: Config) -> Boxed<'_, Result<()>> {
+        Box::pin(async move {
+            self.greet(channel).await?;
+            self.session.enter(Phase::Login);
+            self.prove(&config).await?;
+            self.session.enter(Phase::Command);
+            // RFC 6855 section 6: nothing else goes there without it.
+            if self.has(&Capability::Utf8Only) {
+                self.enable([Capability::Utf8Accept]).await?;
+            }
+            let wanted = self.session.machine_ref().profile().id_before_select;
+            if (wanted || config.identity.is_some()) && self.has(&Capability::Id) {
+                match self.call_id(config.identity).await {
+                    // Whoever does not like to hear it may still serve.
+                    Err(Error::Refused(refused)) if refused.kind != RefusedKind::Bye => {
+                        crate::traces::debug!(%refused, "ID");
+                    }
+                    told => drop(told?),
+                }
+            }
+            self.altered = false;
+            Ok(())
+        })
     }
 
     /// Returns what the server offers, as far as it has said so.
