@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
 };
 
 use mailwire_core::{Misuse, NotOffered, dot::Mended};
@@ -26,8 +26,8 @@ pub(super) struct Delivery<'m> {
     split: bool,
     /// How many recipients go into one, as far as the server has shown.
     most: usize,
-    /// Whom it was not accepted for, by their places in the envelope.
-    refused: BTreeMap<usize, RefusedRecipient>,
+    /// Whom it was not accepted for, with their places in the envelope.
+    refused: Vec<(usize, RefusedRecipient)>,
     /// The reply of the last transaction that was accepted.
     sent: Option<Reply>,
     /// The first error of one that was not, unless another has ended the connection.
@@ -54,7 +54,7 @@ impl<'m> Delivery<'m> {
             open: 0,
             split: false,
             most: usize::MAX,
-            refused: BTreeMap::new(),
+            refused: Vec::new(),
             sent: None,
             error: None,
             outcome: Outcome::NotSent,
@@ -95,10 +95,12 @@ impl<'m> Delivery<'m> {
                 self.open += 1;
                 return Some((Transaction::new(None, all), self.payload()?));
             }
+            let reachable =
+                |index: &usize| unreachable.binary_search_by_key(index, |&(index, _)| index).is_err();
+            let left: Vec<_> = (0..all).filter(reachable).collect();
             for (index, error) in unreachable {
                 self.refuse(index, error, Outcome::NotSent);
             }
-            let left: Vec<_> = (0..all).filter(|index| !self.refused.contains_key(index)).collect();
             self.leave(left, HashSet::new());
         }
         let part = self.part(client);
@@ -179,7 +181,7 @@ impl<'m> Delivery<'m> {
     fn refuse(&mut self, index: usize, error: Error, outcome: Outcome) {
         if let Some(recipient) = self.envelope.recipients().get(index) {
             let refused = RefusedRecipient::new(recipient.to.clone(), error).with_outcome(outcome);
-            self.refused.insert(index, refused);
+            self.refused.push((index, refused));
         }
     }
 
@@ -222,7 +224,16 @@ impl<'m> Delivery<'m> {
 
     /// What became of it.
     pub(super) fn told(self) -> Told {
-        let mut refused: Vec<_> = self.refused.into_values().collect();
+        let mut by_place = Vec::new();
+        for (index, recipient) in self.refused {
+            if index >= by_place.len() {
+                by_place.resize_with(index + 1, || None);
+            }
+            if let Some(place) = by_place.get_mut(index) {
+                *place = Some(recipient);
+            }
+        }
+        let mut refused: Vec<_> = by_place.into_iter().flatten().collect();
         match self.sent {
             Some(reply) => {
                 let refused = std::mem::take(&mut refused);

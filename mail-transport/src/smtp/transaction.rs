@@ -1,7 +1,5 @@
 //! The commands of one transaction, and what the server answers to them.
 
-use std::collections::BTreeSet;
-
 use mailwire_core::{Ticket, dot::Mended};
 use mailwire_smtp::{
     Reply, ReplyCode,
@@ -25,7 +23,7 @@ pub(super) struct Transaction {
     /// RCPTs that were answered.
     answered: usize,
     /// Recipients of whom it is known what became of the message for them.
-    settled: BTreeSet<usize>,
+    settled: Places,
     pub(super) first_chunk: Option<Ticket>,
     /// DATA, or the last BDAT.
     pub(super) data: Option<Ticket>,
@@ -36,9 +34,38 @@ pub(super) struct Transaction {
     refused: Vec<Refusal>,
     pub(super) mended: Mended,
     /// Those who are to be tried in another transaction.
-    later: BTreeSet<usize>,
+    later: Places,
     /// The first refusal that is not about a recipient.
     error: Option<Error>,
+}
+
+/// Some of the recipients of a transaction.
+#[derive(Default)]
+struct Places(Vec<bool>);
+
+impl Places {
+    fn of(all: impl Iterator<Item = usize>) -> Self {
+        let mut places = Self::default();
+        all.for_each(|at| places.insert(at));
+        places
+    }
+
+    fn insert(&mut self, at: usize) {
+        if at >= self.0.len() {
+            self.0.resize(at + 1, false);
+        }
+        if let Some(place) = self.0.get_mut(at) {
+            *place = true;
+        }
+    }
+
+    fn contains(&self, at: usize) -> bool {
+        self.0.get(at).is_some_and(|&is| is)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().filter(|&(_, &is)| is).map(|(at, _)| at)
+    }
 }
 
 /// A recipient of a transaction whom the message was not accepted for.
@@ -69,14 +96,14 @@ impl Transaction {
             mail: None,
             recipients: Vec::new(),
             answered: 0,
-            settled: BTreeSet::new(),
+            settled: Places::default(),
             first_chunk: None,
             data: None,
             ended: false,
             accepted: None,
             refused: Vec::new(),
             mended: Mended::default(),
-            later: BTreeSet::new(),
+            later: Places::default(),
             error: None,
         }
     }
@@ -186,7 +213,9 @@ impl Transaction {
     /// The answer to the message for one recipient, in LMTP or with PRDR.
     fn answered_for(&mut self, ticket: Ticket, reply: Reply, last: bool) -> Heard {
         let recipient = self.recipients.binary_search(&ticket);
-        self.settled.extend(recipient);
+        if let Ok(at) = recipient {
+            self.settled.insert(at);
+        }
         if reply.is_positive() {
             self.accepted = Some(reply);
         } else if let Ok(at) = recipient {
@@ -207,7 +236,7 @@ impl Transaction {
     /// 5](https://www.rfc-editor.org/rfc/rfc2033#section-5)).
     pub(super) fn lost(&mut self, error: Error, outcome: Outcome) -> Result<Reply> {
         let Some(reply) = self.accepted.take() else { return Err(error) };
-        let unsettled: Vec<_> = (0..self.count).filter(|at| !self.settled.contains(at)).collect();
+        let unsettled: Vec<_> = (0..self.count).filter(|&at| !self.settled.contains(at)).collect();
         let lost = unsettled.into_iter().map(|at| Refusal { at, error: error.clone(), outcome });
         self.refused.extend(lost);
         Ok(reply)
@@ -223,13 +252,13 @@ impl Transaction {
         let (later, refused): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.refused).into_iter().partition(Refusal::is_for_later);
         self.refused = refused;
-        self.later = later.iter().map(|refusal| refusal.at).collect();
-        let not_in: BTreeSet<_> = self.refused.iter().map(|refusal| refusal.at).collect();
-        for at in (0..self.count).filter(|at| !self.later.contains(at) && !not_in.contains(at)) {
+        self.later = Places::of(later.iter().map(|refusal| refusal.at));
+        let not_in = Places::of(self.refused.iter().map(|refusal| refusal.at));
+        for at in (0..self.count).filter(|&at| !self.later.contains(at) && !not_in.contains(at)) {
             self.place(at).map(&mut named);
         }
-        let places = self.later.iter().filter_map(|at| self.place(*at)).collect();
-        Some((*self.later.first()?, places))
+        let places = self.later.iter().filter_map(|at| self.place(at)).collect();
+        Some((self.later.iter().next()?, places))
     }
 
     /// The goodbye among the refusals, if there is one: 421 in place of an answer for a recipient.
@@ -243,8 +272,8 @@ impl Transaction {
         let refused = std::mem::take(&mut self.refused);
         let mut all = Vec::with_capacity(refused.len());
         if let Some((error, outcome)) = rest {
-            let known: BTreeSet<_> = refused.iter().map(|refusal| refusal.at).collect();
-            let rest = (0..self.count).filter(|at| !known.contains(at) && !self.later.contains(at));
+            let known = Places::of(refused.iter().map(|refusal| refusal.at));
+            let rest = (0..self.count).filter(|&at| !known.contains(at) && !self.later.contains(at));
             all.extend(rest.filter_map(|at| Some((self.place(at)?, error.clone(), outcome))));
         }
         let own = refused
