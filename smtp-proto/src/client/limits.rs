@@ -1,6 +1,6 @@
 //! What the limits leave room for that a server has announced (RFC 9422).
 
-use alloc::{collections::BTreeSet, string::String};
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use mailwire_core::{Misuse, NotOffered};
 
@@ -14,7 +14,7 @@ pub(super) struct Counts {
     /// RCPT commands since the last of them.
     rcpts: u32,
     /// The domains of recipients in this session, in small letters, if there is a limit on them.
-    domains: BTreeSet<String>,
+    domains: BTreeSet<Vec<u8>>,
 }
 
 impl Counts {
@@ -53,6 +53,6 @@ fn check(name: &'static str, limit: Option<u32>, sent: u32) -> Result<(), Misuse
 }
 
 /// The domain of a recipient, where the number of domains has a limit.
-fn limited_domain(limits: &SessionLimits, rcpt: &Rcpt) -> Option<(u32, String)> {
-    Some((limits.rcpt_domain_max()?, rcpt.to.mailbox()?.domain().to_lowercase()))
+fn limited_domain(limits: &SessionLimits, rcpt: &Rcpt) -> Option<(u32, Vec<u8>)> {
+    Some((limits.rcpt_domain_max()?, rcpt.to.mailbox()?.domain().to_lowercase().into_bytes()))
 }
