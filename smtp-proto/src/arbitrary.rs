@@ -10,7 +10,7 @@ use crate::{
     ForwardPath, Host, Keyword, Mail, Mailbox, OtherCapability, Parameter, ParameterValue, Query, Rcpt,
     Reply, ReplyCode, ReversePath, Submitter, Verb,
     extensions::{
-        Rare, burl::UrlSources, deliver_by::DeliverByParam, priority::PriorityProfile,
+        Parameters, Rare, burl::UrlSources, deliver_by::DeliverByParam, priority::PriorityProfile,
         xclient::AttributeNames,
     },
 };
@@ -122,7 +122,7 @@ pub(crate) fn ascii(u: &mut Unstructured<'_>, range: core::ops::RangeInclusive<u
     (0..length).map(|_| u.int_in_range(b' '..=b'~').map(char::from)).collect()
 }
 
-impl<'a, T: Default + Arbitrary<'a>> Arbitrary<'a> for Rare<T> {
+impl<'a, T: Parameters + Arbitrary<'a>> Arbitrary<'a> for Rare<T> {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let mut rare = Self::NONE;
         if u.ratio(1, 2)? {

@@ -206,6 +206,7 @@ impl From<Bytes> for Message {
 from_bytes!(Message);
 
 impl From<&Self> for Message {
+    #[inline]
     fn from(message: &Self) -> Self {
         message.clone()
     }
@@ -229,6 +230,7 @@ impl From<mail_builder::MessageBuilder<'_>> for Message {
 
 #[cfg(feature = "builder")]
 impl From<&mail_builder::MessageBuilder<'_>> for Message {
+    #[inline]
     fn from(builder: &mail_builder::MessageBuilder<'_>) -> Self {
         builder.clone().into()
     }
@@ -275,14 +277,15 @@ fn envelope(
 /// Writes a message as its builder does, but for Date and Message-ID, which are not the builder's to invent: it knows no
 /// domain.
 #[cfg(feature = "builder")]
-fn write(mut builder: mail_builder::MessageBuilder<'_>, out: &mut Vec<u8>) -> std::io::Result<()> {
+fn write(mut builder: mail_builder::MessageBuilder<'_>, mut out: &mut Vec<u8>) -> std::io::Result<()> {
     use mail_builder::headers::Header as _;
 
     let headers = std::mem::take(&mut builder.headers);
     for (name, value) in &headers {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
-        value.write_header(&mut *out, name.len() + 2)?;
+        // By the type that the headers of parts are written by, too: each is compiled once then.
+        value.write_header(&mut out, name.len() + 2)?;
     }
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("MIME-Version")) {
         out.extend_from_slice(b"MIME-Version: 1.0\r\n");

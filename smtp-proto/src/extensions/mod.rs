@@ -246,9 +246,24 @@ impl<T: Value> Field for Option<T> {
 
 /// Parameters that are rare: they take no memory where there are none.
 #[derive(Debug, Clone)]
-pub(crate) struct Rare<T>(Option<Box<T>>);
+pub(crate) struct Rare<T: Parameters>(Option<Box<T>>);
 
-impl<T> Rare<T> {
+/// The parameters of a command.
+pub(crate) trait Parameters: Default {
+    /// Drops them: by a function that stands in this crate once, and not wherever a command is dropped.
+    fn release(self: Box<Self>);
+}
+
+impl<T: Parameters> Drop for Rare<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(parameters) = self.0.take() {
+            parameters.release();
+        }
+    }
+}
+
+impl<T: Parameters> Rare<T> {
     pub(crate) const NONE: Self = Self(None);
 
     #[inline]
@@ -261,14 +276,14 @@ impl<T> Rare<T> {
     }
 }
 
-impl<T: Default> Rare<T> {
+impl<T: Parameters> Rare<T> {
     pub(crate) fn get_mut(&mut self) -> &mut T {
         self.0.get_or_insert_default()
     }
 }
 
 /// None is the same as one in which nothing is set.
-impl<T: Default + PartialEq> PartialEq for Rare<T> {
+impl<T: Parameters + PartialEq> PartialEq for Rare<T> {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (None, None) => true,
@@ -278,10 +293,10 @@ impl<T: Default + PartialEq> PartialEq for Rare<T> {
     }
 }
 
-impl<T: Default + Eq> Eq for Rare<T> {}
+impl<T: Parameters + Eq> Eq for Rare<T> {}
 
 #[cfg(feature = "serde")]
-impl<T: Default + serde::Serialize> serde::Serialize for Rare<T> {
+impl<T: Parameters + serde::Serialize> serde::Serialize for Rare<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             Some(some) => some.serialize(serializer),
@@ -317,6 +332,7 @@ macro_rules! parameters {
                 Self { $($field: Field::NONE,)* other: Vec::new() }
             }
 
+            #[inline]
             pub(crate) fn compact(&self) -> Self {
                 Self {
                     $($field: self.$field.compact(),)*
@@ -360,6 +376,11 @@ macro_rules! parameters {
             }
         }
 
+        impl Parameters for $name {
+            #[inline(never)]
+            fn release(self: Box<Self>) {}
+        }
+
         impl Default for $name {
             fn default() -> Self {
                 Self::new()
@@ -376,6 +397,7 @@ macro_rules! parameters {
         impl $command {
             /// Adds a parameter that this crate does not know.
             #[must_use]
+            #[inline]
             pub fn with_parameter(mut self, parameter: Parameter) -> Self {
                 self.rare.get_mut().other.push(parameter);
                 self
@@ -402,6 +424,7 @@ macro_rules! parameters {
     (@setter $setter:ident $name:ident $field:ident flag) => {
         #[doc = concat!("Sets [`", stringify!($field), "`](", stringify!($name), "::", stringify!($field), ").")]
         #[must_use]
+        #[inline]
         pub fn $setter(mut self, $field: bool) -> Self {
             self.rare.get_mut().$field = $field;
             self
@@ -410,6 +433,7 @@ macro_rules! parameters {
     (@setter $setter:ident $name:ident $field:ident value ($type:ty)) => {
         #[doc = concat!("Sets [`", stringify!($field), "`](", stringify!($name), "::", stringify!($field), ").")]
         #[must_use]
+        #[inline]
         pub fn $setter(mut self, $field: $type) -> Self {
             self.rare.get_mut().$field = Some($field);
             self
