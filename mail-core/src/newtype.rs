@@ -45,24 +45,28 @@ macro_rules! text_newtype {
 
             /// The text.
             #[must_use]
+            #[inline]
             pub const fn as_text(&self) -> &$crate::Text {
                 &self.0
             }
 
             /// The text, given away.
             #[must_use]
+            #[inline]
             pub fn into_text(self) -> $crate::Text {
                 self.0
             }
 
             /// Whether this is `other` but for the case of ASCII letters.
             #[must_use]
+            #[inline]
             pub fn eq_ignore_ascii_case(&self, other: &str) -> bool {
                 self.0.eq_ignore_ascii_case(other)
             }
 
             /// A copy that keeps no receive buffer alive.
             #[must_use]
+            #[inline]
             pub fn compact(&self) -> Self {
                 Self(self.0.compact())
             }
@@ -76,6 +80,7 @@ macro_rules! text_newtype {
 
         impl ::core::convert::TryFrom<&str> for $name {
             type Error = $crate::Invalid;
+            #[inline]
             fn try_from(text: &str) -> ::core::result::Result<Self, $crate::Invalid> {
                 Self::new(text)
             }
@@ -83,6 +88,7 @@ macro_rules! text_newtype {
 
         impl ::core::convert::TryFrom<::alloc::string::String> for $name {
             type Error = $crate::Invalid;
+            #[inline]
             fn try_from(text: ::alloc::string::String) -> ::core::result::Result<Self, $crate::Invalid> {
                 Self::new(text.as_str())
             }
@@ -90,18 +96,21 @@ macro_rules! text_newtype {
 
         impl ::core::str::FromStr for $name {
             type Err = $crate::Invalid;
+            #[inline]
             fn from_str(text: &str) -> ::core::result::Result<Self, $crate::Invalid> {
                 Self::new(text)
             }
         }
 
         impl ::core::convert::AsRef<[u8]> for $name {
+            #[inline]
             fn as_ref(&self) -> &[u8] {
                 self.0.as_bytes()
             }
         }
 
         impl ::core::fmt::Debug for $name {
+            #[inline]
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 ::core::fmt::Debug::fmt(&self.0, f)
             }
@@ -110,6 +119,7 @@ macro_rules! text_newtype {
 
     (@display $name:ident) => {
         impl ::core::fmt::Display for $name {
+            #[inline]
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 ::core::fmt::Display::fmt(&self.0, f)
             }
@@ -117,6 +127,7 @@ macro_rules! text_newtype {
     };
     (@display $name:ident $shown:ident) => {
         impl ::core::fmt::Display for $name {
+            #[inline]
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 ::core::fmt::Display::fmt(&$crate::escape_ascii(self.$shown().as_bytes()), f)
             }
@@ -127,6 +138,7 @@ macro_rules! text_newtype {
         impl $name {
             /// The text, which is always UTF-8.
             #[must_use]
+            #[inline]
             pub fn as_str(&self) -> &str {
                 self.0.as_str().unwrap_or_default()
             }
@@ -136,6 +148,7 @@ macro_rules! text_newtype {
         impl $name {
             /// The text, if it is UTF-8.
             #[must_use]
+            #[inline]
             pub fn as_str(&self) -> ::core::option::Option<&str> {
                 self.0.as_str()
             }
@@ -162,6 +175,7 @@ macro_rules! text_newtype {
         |$bytes:ident, $state:ident| $hash:expr
     ) => {
         impl ::core::cmp::PartialEq for $name {
+            #[inline]
             fn eq(&self, other: &Self) -> bool {
                 let ($a, $b) = (self.0.as_bytes(), other.0.as_bytes());
                 $eq
@@ -171,6 +185,7 @@ macro_rules! text_newtype {
         impl ::core::cmp::Eq for $name {}
 
         impl ::core::cmp::PartialEq<str> for $name {
+            #[inline]
             fn eq(&self, other: &str) -> bool {
                 let ($a, $b) = (self.0.as_bytes(), other.as_bytes());
                 $eq
@@ -178,18 +193,21 @@ macro_rules! text_newtype {
         }
 
         impl ::core::cmp::PartialEq<&str> for $name {
+            #[inline]
             fn eq(&self, other: &&str) -> bool {
                 *self == **other
             }
         }
 
         impl ::core::cmp::PartialOrd for $name {
+            #[inline]
             fn partial_cmp(&self, other: &Self) -> ::core::option::Option<::core::cmp::Ordering> {
                 ::core::option::Option::Some(::core::cmp::Ord::cmp(self, other))
             }
         }
 
         impl ::core::cmp::Ord for $name {
+            #[inline]
             fn cmp(&self, other: &Self) -> ::core::cmp::Ordering {
                 let ($c, $d) = (self.0.as_bytes(), other.0.as_bytes());
                 $cmp

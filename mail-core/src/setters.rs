@@ -36,6 +36,7 @@ macro_rules! setters {
     (@method [$($fn:tt)*] $field:ident: $type:ty, $value:expr) => {
         #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
         #[must_use]
+        #[inline]
         pub $($fn)*(mut self, $field: $type) -> Self {
             self.$field = $value;
             self

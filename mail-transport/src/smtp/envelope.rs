@@ -61,6 +61,7 @@ impl Envelope {
 
     /// Adds a recipient.
     #[must_use]
+    #[inline]
     pub fn with_recipient(mut self, recipient: Rcpt) -> Self {
         self.recipients.push(recipient);
         self
@@ -68,6 +69,7 @@ impl Envelope {
 
     /// Adds a parameter of MAIL.
     #[must_use]
+    #[inline]
     pub fn with_parameter(mut self, parameter: Parameter) -> Self {
         self.mail = self.mail.with_parameter(parameter);
         self
@@ -76,6 +78,7 @@ impl Envelope {
     /// Sets how much of the message comes back with a report of failure ([RFC 3461 section
     /// 4.3](https://www.rfc-editor.org/rfc/rfc3461#section-4.3)).
     #[must_use]
+    #[inline]
     pub fn with_return(mut self, ret: Ret) -> Self {
         self.mail = self.mail.with_ret(ret);
         self
@@ -87,6 +90,7 @@ impl Envelope {
     /// # Errors
     ///
     /// No character, one that is not printable ASCII, or more than 100 in `xtext`.
+    #[inline]
     pub fn with_envelope_id(mut self, id: &str) -> Result<Self, InvalidValue> {
         let id = EnvelopeId::new(id).map_err(|invalid| InvalidValue::new(invalid, id))?;
         self.mail = self.mail.with_envelope_id(id);
@@ -97,6 +101,7 @@ impl Envelope {
     /// ([RFC 3461 section 4.1](https://www.rfc-editor.org/rfc/rfc3461#section-4.1)): the one that it has, unless another
     /// was set.
     #[must_use]
+    #[inline]
     pub fn with_notify(mut self, notify: Notify) -> Self {
         for rcpt in &mut self.recipients {
             let original = rcpt.to.mailbox().and_then(|mailbox| OriginalRecipient::of(mailbox).ok());
@@ -110,6 +115,7 @@ impl Envelope {
     /// Has the message go over verified TLS only, from here to its end ([RFC 8689 section
     /// 2](https://www.rfc-editor.org/rfc/rfc8689#section-2)).
     #[must_use]
+    #[inline]
     pub fn with_require_tls(mut self) -> Self {
         self.mail = self.mail.with_require_tls(true);
         self

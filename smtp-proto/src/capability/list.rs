@@ -66,12 +66,14 @@ impl Capabilities {
 
     /// The number of extensions.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
     /// Whether no extension is offered.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
@@ -88,6 +90,7 @@ impl Capabilities {
     }
 
     /// Adds an extension.
+    #[inline]
     pub fn push(&mut self, capability: Capability) {
         self.extend([capability]);
     }
@@ -151,6 +154,7 @@ impl Capabilities {
     /// From where the server fetches messages, if BURL is offered ([RFC 4468 section
     /// 3.3](https://www.rfc-editor.org/rfc/rfc4468#section-3.3)).
     #[must_use]
+    #[inline]
     pub fn burl(&self) -> Option<UrlSources> {
         self.find(Extension::Burl, |capability| match capability {
             Capability::Burl(sources) => Some(sources),
@@ -161,6 +165,7 @@ impl Capabilities {
     /// How long messages can be held, if FUTURERELEASE is offered ([RFC 4865 section
     /// 3](https://www.rfc-editor.org/rfc/rfc4865#section-3)).
     #[must_use]
+    #[inline]
     pub fn future_release(&self) -> Option<FutureRelease> {
         self.find(Extension::FutureRelease, |capability| match capability {
             Capability::FutureRelease(offered) => Some(offered),
@@ -171,6 +176,7 @@ impl Capabilities {
     /// What is said of DELIVERBY, if it is offered ([RFC 2852 section
     /// 2](https://www.rfc-editor.org/rfc/rfc2852#section-2)).
     #[must_use]
+    #[inline]
     pub fn deliver_by(&self) -> Option<DeliverByParam> {
         self.find(Extension::DeliverBy, |capability| match capability {
             Capability::DeliverBy(offered) => Some(offered),
@@ -185,6 +191,7 @@ impl Capabilities {
 
     /// The parameters of the extension called `keyword`, if this crate does not know it and it is offered.
     #[must_use]
+    #[inline]
     pub fn other(&self, keyword: &str) -> Option<Text> {
         Lines::of(&self.lines).find_map(|line| match line {
             Line::Other { keyword: found, parameters } if found.eq_ignore_ascii_case(keyword.as_bytes()) => {
@@ -264,6 +271,7 @@ impl Capabilities {
 
     /// The reply to EHLO that offers these, for programs that write it themselves.
     #[must_use]
+    #[inline]
     pub fn to_reply(&self, greeting: &str) -> Reply {
         self.iter().fold(Reply::new(ReplyCode::OK, greeting), |reply, capability| {
             let mut line = Vec::new();

@@ -384,6 +384,7 @@ impl Extension {
 
 impl Capability {
     /// Appends the line without code and line end.
+    #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Size(size) => {

@@ -165,6 +165,7 @@ impl Mail {
 
     /// A copy that keeps no receive buffer alive.
     #[must_use]
+    #[inline]
     pub fn compact(&self) -> Self {
         let Self { from, size, body, smtp_utf8, auth, rare } = self;
         Self {
@@ -216,6 +217,7 @@ impl Rcpt {
 
     /// A copy that keeps no receive buffer alive.
     #[must_use]
+    #[inline]
     pub fn compact(&self) -> Self {
         let Self { to, rare } = self;
         Self { to: to.compact(), rare: rare.map(RcptParameters::compact) }

@@ -325,6 +325,7 @@ impl OriginalRecipient {
     /// # Errors
     ///
     /// More than 500 characters would be written.
+    #[inline]
     pub fn of(mailbox: &Mailbox) -> Result<Self, Invalid> {
         Self::new(if mailbox.is_ascii() { "rfc822" } else { "utf-8" }, mailbox.as_str())
     }

@@ -150,6 +150,7 @@ impl Attributes {
 
     /// Sets an attribute.
     #[must_use]
+    #[inline]
     pub fn with_value(mut self, name: AttributeName, value: AttributeValue) -> Self {
         match self.0.iter_mut().find(|(other, _)| *other == name) {
             Some((_, old)) => *old = value,
@@ -183,6 +184,7 @@ impl Attributes {
 
     /// An attribute that is an IP address: ADDR or DESTADDR.
     #[must_use]
+    #[inline]
     pub fn ip(&self, name: AttributeName) -> Option<IpAddr> {
         let text = self.text(name)?;
         match text.split_at_checked(5) {
@@ -195,6 +197,7 @@ impl Attributes {
 
     /// The port that the client came from: PORT.
     #[must_use]
+    #[inline]
     pub fn port(&self) -> Option<u16> {
         self.text(AttributeName::Port)?.parse().ok()
     }
@@ -281,12 +284,14 @@ impl AttributeNames {
 
     /// All that Postfix has for XCLIENT.
     #[must_use]
+    #[inline]
     pub fn xclient() -> Self {
         Self::new(XCLIENT.iter().copied())
     }
 
     /// All that Postfix has for XFORWARD.
     #[must_use]
+    #[inline]
     pub fn xforward() -> Self {
         Self::new(XFORWARD.iter().copied())
     }

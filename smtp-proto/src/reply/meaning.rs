@@ -34,6 +34,7 @@ impl EnhancedCode {
 
     /// Whether there is no such recipient: X.1.1, X.1.2, X.1.6, X.1.10 of a failure.
     #[must_use]
+    #[inline]
     pub const fn is_unknown_recipient(self) -> bool {
         use Status::{MailboxMoved, RecipientNullMx, UnknownHost, UnknownMailbox};
         matches!(self.failure(), Some(UnknownMailbox | UnknownHost | MailboxMoved | RecipientNullMx))
@@ -41,18 +42,21 @@ impl EnhancedCode {
 
     /// Whether the mailbox has no room: X.2.2 of a failure.
     #[must_use]
+    #[inline]
     pub const fn is_mailbox_full(self) -> bool {
         matches!(self.failure(), Some(Status::MailboxFull))
     }
 
     /// Whether the mailbox is closed: X.2.1 of a failure.
     #[must_use]
+    #[inline]
     pub const fn is_mailbox_disabled(self) -> bool {
         matches!(self.failure(), Some(Status::MailboxDisabled))
     }
 
     /// Whether the message is too large: X.2.3, X.3.4, X.7.16 of a failure.
     #[must_use]
+    #[inline]
     pub const fn is_too_large(self) -> bool {
         use Status::{MailboxMessageSize, PriorityMessageSize, SystemMessageSize};
         matches!(self.failure(), Some(MailboxMessageSize | SystemMessageSize | PriorityMessageSize))
@@ -66,6 +70,7 @@ impl EnhancedCode {
 
     /// Whether it is about logging in: X.5.6, X.7.8, X.7.9, X.7.11 to X.7.14 of a failure.
     #[must_use]
+    #[inline]
     pub const fn is_authentication(self) -> bool {
         use Status::{
             AccountDisabled, AuthLineTooLong, BadCredentials, EncryptionForMechanism, MechanismTooWeak,
@@ -87,6 +92,7 @@ impl EnhancedCode {
 
     /// Whether encryption is missing: X.7.10, X.7.11, X.7.30 of a failure.
     #[must_use]
+    #[inline]
     pub const fn is_encryption_needed(self) -> bool {
         use Status::{EncryptionForMechanism, EncryptionNeeded, RequireTlsUnsupported};
         matches!(self.failure(), Some(EncryptionNeeded | EncryptionForMechanism | RequireTlsUnsupported))
@@ -102,6 +108,7 @@ impl EnhancedCode {
     /// Whether it is the server's policy: X.7 of a failure, but what is about logging in, encryption or
     /// cryptography (X.7.3 to X.7.7).
     #[must_use]
+    #[inline]
     pub const fn is_policy(self) -> bool {
         let other = self.is_authentication() || self.is_encryption_needed() || matches!(self.detail(), 3..=7);
         !self.is_success() && self.subject() == 7 && !other
@@ -109,6 +116,7 @@ impl EnhancedCode {
 
     /// Whether it is about addresses or headers beyond ASCII: X.6.7 to X.6.10 of a failure.
     #[must_use]
+    #[inline]
     pub const fn is_international(self) -> bool {
         use Status::{NonAsciiAddress, Utf8Header, Utf8ReplyRequired, Utf8ReplyRequiredOld};
         matches!(
@@ -139,18 +147,21 @@ impl Reply {
     /// Whether there is no such recipient: [`EnhancedCode::is_unknown_recipient`]; 551 and 556 without a code.
     /// 550 alone is no such word: it can be policy as well.
     #[must_use]
+    #[inline]
     pub fn is_unknown_recipient(&self) -> bool {
         self.says(EnhancedCode::is_unknown_recipient, |code| matches!(code, 551 | 556))
     }
 
     /// Whether the mailbox has no room: [`EnhancedCode::is_mailbox_full`].
     #[must_use]
+    #[inline]
     pub fn is_mailbox_full(&self) -> bool {
         self.says(EnhancedCode::is_mailbox_full, |_| false)
     }
 
     /// Whether the message is too large: [`EnhancedCode::is_too_large`].
     #[must_use]
+    #[inline]
     pub fn is_too_large(&self) -> bool {
         self.says(EnhancedCode::is_too_large, |_| false)
     }
@@ -166,6 +177,7 @@ impl Reply {
     /// Whether it is about logging in: [`EnhancedCode::is_authentication`]; 432, 534, 535, 538 in any case, as
     /// nothing else has them ([RFC 4954 section 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)).
     #[must_use]
+    #[inline]
     pub fn is_authentication(&self) -> bool {
         matches!(self.code().get(), 432 | 534 | 535 | 538)
             || self.enhanced().is_some_and(EnhancedCode::is_authentication)
@@ -173,6 +185,7 @@ impl Reply {
 
     /// Whether encryption is missing: [`EnhancedCode::is_encryption_needed`]; 523, 524, 538 in any case.
     #[must_use]
+    #[inline]
     pub fn is_encryption_needed(&self) -> bool {
         matches!(self.code().get(), 523 | 524 | 538)
             || self.enhanced().is_some_and(EnhancedCode::is_encryption_needed)
@@ -181,6 +194,7 @@ impl Reply {
     /// Whether it is the server's policy: [`EnhancedCode::is_policy`], unless its reply code is about logging in or
     /// encryption.
     #[must_use]
+    #[inline]
     pub fn is_policy(&self) -> bool {
         self.says(EnhancedCode::is_policy, |_| false)
             && !self.is_authentication()
@@ -192,6 +206,7 @@ impl Reply {
     /// 6647](https://www.rfc-editor.org/rfc/rfc6647)). No code says so: this is a guess from 450 or 451 with 4.7.1,
     /// and from the word in the text of any transient failure.
     #[must_use]
+    #[inline]
     pub fn is_greylisting(&self) -> bool {
         let usual = matches!(self.code(), ReplyCode::MAILBOX_BUSY | ReplyCode::LOCAL_ERROR)
             && self.enhanced() == Some(Status::NotAuthorized.transient());
@@ -200,6 +215,7 @@ impl Reply {
 }
 
 /// Greylist, gray-listed, grey listing.
+#[inline]
 fn names_greylisting(line: &[u8]) -> bool {
     line.windows(4).enumerate().any(|(at, word)| {
         let rest = line.get(at.saturating_add(4)..).unwrap_or_default();

@@ -196,6 +196,7 @@ impl Reply {
 
     /// Adds a line, for replies that are built piece by piece.
     #[must_use]
+    #[inline]
     pub fn with_line(self, line: &str) -> Self {
         Self { text: self.text.with(self.code, &printable(line)), ..self }
     }

@@ -8,6 +8,7 @@ use super::{EnhancedCode, Reply, ReplyCode};
 
 impl Reply {
     /// Appends the reply, with its line ends.
+    #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
         self.write_with(self.enhanced, out);
     }

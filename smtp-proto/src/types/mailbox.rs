@@ -84,6 +84,7 @@ impl Mailbox {
 
     /// The part after the `@`, as a value of its own.
     #[must_use]
+    #[inline]
     pub fn host(&self) -> Host {
         let text = self.text.clone().into_bytes();
         let text = Text::from(text.slice(self.at.get().saturating_add(1).min(text.len())..));
