@@ -82,9 +82,9 @@
 //! | --- | --- | --- |
 //! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
 //! | `client` | yes | the state machine of clients |
-//! | `server` | yes | the state machine of servers, and what reads commands, [`command::Request::parse`] |
+//! | `server` | yes | the state machine of servers, what reads commands ([`command::Request::parse`]) and what matches patterns ([`types::ListMatcher`]) |
 //! | `extensions` | yes | commands and data of what stands on its own: ACL, `CANCELUPDATE`, comparators, `JMAPACCESS`, languages, METADATA, QUOTA, `RLIST` and `XLIST`, UIDBATCHES, URLAUTH, push by Apple. Without it they are [`Command::Other`] and [`Untagged::Other`] |
-//! | `reading` | yes | names, groups, parts and contents in [`reading`] |
+//! | `reading` | yes | names, groups, parts, contents and transfer encodings in [`reading`] |
 //! | `sync` | yes | [`sync`], which needs `client`, `extensions` and `view` |
 //! | `threading` | yes | [`threading`] |
 //! | `url` | yes | [`url`] |

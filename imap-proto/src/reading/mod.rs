@@ -15,7 +15,7 @@
 //! 8-bit, names with only half of RFC 2231. Nothing fails; what cannot be understood stays as it is. It takes time in
 //! proportion to the input.
 //!
-//! Names, groups, parts and contents are there with the feature `reading`.
+//! Names, groups, parts, contents and transfer encodings are there with the feature `reading`.
 //!
 //! # Charsets
 //!
@@ -54,6 +54,7 @@
 
 #[cfg(feature = "reading")]
 mod addresses;
+mod base64;
 mod charsets;
 #[cfg(feature = "reading")]
 mod contents;
@@ -61,6 +62,7 @@ mod contents;
 mod parameters;
 #[cfg(feature = "reading")]
 mod parts;
+#[cfg(feature = "reading")]
 mod transfer;
 mod words;
 
@@ -70,9 +72,9 @@ pub use self::{
     contents::Contents,
     parameters::{parameter, parameter_with, safe_file_name},
     parts::{Part, Parts},
+    transfer::TransferDecoder,
 };
 pub use self::{
     charsets::{Charsets, decode_text, decode_text_with},
-    transfer::TransferDecoder,
     words::{decode_words, decode_words_with},
 };

@@ -5,8 +5,8 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 use memchr::memmem;
 
 use super::{
+    base64::Base64,
     charsets::{Charsets, NO_OTHERS, guessed, known, one_line},
-    transfer::Base64,
 };
 use crate::types::{Envelope, unescape};
 

@@ -32,6 +32,15 @@ pub struct ListMatcher {
     least: usize,
 }
 
+impl ListPattern {
+    /// Whether the pattern stands for `name`: `*` for anything, `%` for anything without the
+    /// hierarchy `delimiter`, `INBOX` in any case. For many names, make a [`ListMatcher`] once.
+    #[must_use]
+    pub fn matches(&self, name: &MailboxName, delimiter: Option<u8>) -> bool {
+        ListMatcher::new(self).matches(name, delimiter)
+    }
+}
+
 impl ListMatcher {
     /// Makes a pattern ready.
     #[must_use]

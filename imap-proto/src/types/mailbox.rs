@@ -5,7 +5,6 @@ use alloc::{borrow::Cow, vec::Vec};
 use mailwire_core::{Invalid, ParseError, Text};
 
 use super::{
-    ListMatcher,
     quoted::{Follow, read_quoted},
     reader::Reader,
     string::{read_astring, read_string},
@@ -187,13 +186,6 @@ impl ListPattern {
             Some(at) => Err(Invalid::new("mailbox pattern", at, "NUL, CR or LF")),
             None => Ok(Self(pattern)),
         }
-    }
-
-    /// Whether the pattern stands for `name`: `*` for anything, `%` for anything without the
-    /// hierarchy `delimiter`, `INBOX` in any case. For many names, make a [`ListMatcher`] once.
-    #[must_use]
-    pub fn matches(&self, name: &MailboxName, delimiter: Option<u8>) -> bool {
-        ListMatcher::new(self).matches(name, delimiter)
     }
 
     /// ```text

@@ -10,6 +10,7 @@ mod envelope;
 mod flag;
 mod flag_set;
 mod known_set;
+#[cfg(feature = "server")]
 mod list_matcher;
 mod mailbox;
 mod number;
@@ -38,6 +39,7 @@ pub use envelope::Envelope;
 pub use flag::{Flag, MailboxAttribute, MalformedName};
 pub use flag_set::{FlagSet, MailboxAttributes, PermanentFlags};
 pub use known_set::{KnownNumbers, KnownSet, KnownUids};
+#[cfg(feature = "server")]
 pub use list_matcher::ListMatcher;
 pub use mailbox::{ListPattern, MailboxName};
 pub(crate) use mailbox::{read_delimiter, write_delimiter};
