@@ -314,7 +314,7 @@ impl<C: Machine> Session<C> {
 
     /// Puts another stream below the conversation.
     pub(crate) async fn upgrade(&mut self, upgrade: Upgrade) -> Result<()> {
-        let upgraded = until(self.course.deadline, self.replace_stream(upgrade)).await;
+        let upgraded = until(self.course.deadline, Box::pin(self.replace_stream(upgrade))).await;
         let error = match upgraded {
             Some(Ok(())) => return Ok(()),
             Some(Err(error)) => self.course.broken(error),

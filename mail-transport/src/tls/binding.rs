@@ -1,6 +1,7 @@
 //! Channel bindings: [RFC 5056](https://www.rfc-editor.org/rfc/rfc5056), [RFC 5929](https://www.rfc-editor.org/rfc/rfc5929) and [RFC 9266](https://www.rfc-editor.org/rfc/rfc9266).
 
 use mailwire_core::Secret;
+#[cfg(any(feature = "client", feature = "server"))]
 use rustls::ConnectionCommon;
 
 /// The data that tie a SASL exchange to the TLS session around it, so that nobody in the middle can pass
@@ -60,6 +61,7 @@ impl ChannelBindings {
 }
 
 /// RFC 9266 section 2: 32 bytes for this label and an empty context.
+#[cfg(any(feature = "client", feature = "server"))]
 pub(super) fn exporter<D>(session: &ConnectionCommon<D>) -> Option<Vec<u8>> {
     session.export_keying_material(vec![0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok()
 }
