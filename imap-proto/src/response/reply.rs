@@ -168,7 +168,8 @@ impl Reply {
         reply
     }
 
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the response as it stands after a tag or `* `, without a line end.
+    pub fn write(&self, out: &mut Vec<u8>) {
         // What has a known length is put by an instruction or two, and not by a call.
         match self.kind {
             ReplyKind::Ok => out.extend_from_slice(b"OK "),

@@ -1,7 +1,7 @@
 //! Why a call fails.
 
 use mailwire_core::Text;
-use mailwire_imap::response::{Code, Reply, ReplyKind, Response, Untagged};
+use mailwire_imap::response::{Code, Reply, ReplyKind};
 
 use crate::{Error, Refused, RefusedKind};
 
@@ -37,6 +37,6 @@ fn code_text(code: &Code) -> Text {
 /// A status response as it came, without its line end.
 pub(super) fn reply_line(reply: &Reply) -> String {
     let mut line = Vec::new();
-    Response::Untagged(Untagged::Reply(reply.clone())).write(&mut line);
-    String::from_utf8_lossy(line.trim_ascii_end().strip_prefix(b"* ").unwrap_or_default()).into_owned()
+    reply.write(&mut line);
+    String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
 }

@@ -255,10 +255,10 @@ impl Inbox {
             Untagged::Exists(count) => self.exists = Some(*count),
             Untagged::Reply(Reply {
                 kind: ReplyKind::No,
-                code: code @ Some(Code::MessageLimit { .. }),
+                code: Some(Code::MessageLimit { limit, uid }),
                 ..
             }) => {
-                self.part.clone_from(code);
+                self.part = Some(Code::MessageLimit { limit: *limit, uid: *uid });
             }
             Untagged::Reply(Reply {
                 kind: ReplyKind::Ok, code: Some(Code::InProgress(progress)), ..
@@ -321,7 +321,7 @@ impl Inbox {
                     return;
                 }
                 status => {
-                    let (status, heavy) = compact_reply(&status, self.room / 4);
+                    let Some((status, heavy)) = compact_reply(&status, self.room / 4) else { return };
                     weight = heavy;
                     Update::Notice(status)
                 }
@@ -340,11 +340,13 @@ impl Inbox {
 
     /// Keeps the words with which a call ended, if they are for the user.
     pub(super) fn complete(&mut self, status: &Reply) {
-        let (status, weight) = compact_reply(status, self.room / 4);
-        if status.code == Some(Code::Alert) {
-            self.add(Update::Notice(status.clone()), weight);
+        let room = self.room / 4;
+        self.completion = compact_reply(status, room).map(|(copy, _)| copy);
+        if let Some(completion @ Reply { code: Some(Code::Alert), .. }) = &self.completion {
+            if let Some((notice, weight)) = compact_reply(completion, room) {
+                self.add(Update::Notice(notice), weight);
+            }
         }
-        self.completion = Some(status);
     }
 
     fn add(&mut self, update: Update, weight: usize) {

@@ -152,24 +152,24 @@ pub(super) fn compact_flags(flags: &FlagSet) -> (FlagSet, usize) {
 }
 
 /// A copy of a status response, and how much memory it takes at most. What is beyond `limit` is cut: a
-/// long code goes, of a long text the beginning stays.
-pub(super) fn compact_reply(reply: &Reply, limit: usize) -> (Reply, usize) {
-    let (copy, weight) = compact(Untagged::Reply(reply.clone()));
-    match copy {
-        Untagged::Reply(copy) if weight <= limit => (copy, weight),
-        _ => {
-            let text = beginning(reply.text.as_bytes(), limit.min(4096));
-            let weight = text.len();
-            // A text that the server could send can be sent.
-            let cut = Reply::new(reply.kind, text).or_else(|_| Reply::new(reply.kind, "..."));
-            let cut = cut.unwrap_or_else(|_| {
-                let mut copy = reply.clone();
-                copy.code = None;
-                copy
-            });
-            (cut, weight)
+/// long code goes, of a long text the beginning stays. `None` if none of it can be written.
+pub(super) fn compact_reply(reply: &Reply, limit: usize) -> Option<(Reply, usize)> {
+    let mut line = b"* ".to_vec();
+    reply.write(&mut line);
+    let weight = line.len().saturating_mul(PARSED);
+    if weight <= limit {
+        line.shrink_to_fit();
+        if let Ok(parsed) = Response::parse(&Bytes::from(line), Dialect::Lenient) {
+            if let Response::Untagged(Untagged::Reply(copy)) = parsed.value {
+                return Some((copy, weight));
+            }
         }
     }
+    let text = beginning(reply.text.as_bytes(), limit.min(4096));
+    let weight = text.len();
+    // A text that the server could send can be sent.
+    let cut = Reply::new(reply.kind, text).or_else(|_| Reply::new(reply.kind, "..."));
+    Some((cut.ok()?, weight))
 }
 
 /// Copies of capabilities that were enabled.

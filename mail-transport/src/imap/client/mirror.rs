@@ -413,7 +413,7 @@ impl Witness {
                 (Event::Data { data, during: *during, deviations: Vec::new() }, weight)
             }
             Event::Reply { ticket, reply, .. } => {
-                let (reply, weight) = compact_reply(reply, Self::ROOM / 4);
+                let Some((reply, weight)) = compact_reply(reply, Self::ROOM / 4) else { return self.lose() };
                 (Event::Reply { ticket: *ticket, reply, deviations: Vec::new() }, weight)
             }
             Event::Malformed { ticket, error, .. } => {
