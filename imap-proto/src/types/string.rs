@@ -175,7 +175,6 @@ fn literal_string(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
 /// ```
 ///
 /// Lenient: an atom, or `NIL`, which is an empty string.
-#[inline]
 pub(crate) fn read_string(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
     match r.peek() {
         Some(b'"') => read_quoted(r, Follow::Any),
@@ -206,7 +205,6 @@ fn word(r: &mut Reader<'_>, reason: &'static str) -> Result<ImapString, ParseErr
 /// ```
 ///
 /// Lenient: a word with characters that an atom cannot have, backslash or 8-bit for instance.
-#[inline]
 pub(crate) fn read_astring(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
     match r.peek() {
         Some(b'"') => read_quoted(r, Follow::Any),
@@ -239,7 +237,6 @@ fn odd_astring(r: &mut Reader<'_>, start: usize) -> Result<ImapString, ParseErro
 /// ```
 ///
 /// Lenient: an atom; `()` for `NIL`.
-#[inline]
 pub(crate) fn read_nstring(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
     nstring(r, Follow::Any)
 }
