@@ -5,7 +5,7 @@ use alloc::{borrow::Cow, vec::Vec};
 use mailwire_core::{Invalid, ParseError, Text};
 
 use super::{
-    quoted::{Follow, read_quoted},
+    quoted::read_quoted,
     reader::Reader,
     string::{read_astring, read_string},
     utf7,
@@ -194,7 +194,7 @@ impl ListPattern {
     #[inline]
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         match r.peek() {
-            Some(b'"') => read_quoted(r, Follow::Any).map(|pattern| Self(pattern.into_text())),
+            Some(b'"') => read_quoted(r).map(|pattern| Self(pattern.into_text())),
             Some(b'{') => Self::read_literal(r),
             _ => Self::read_bare(r),
         }

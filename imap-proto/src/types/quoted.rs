@@ -24,8 +24,20 @@ pub(crate) enum Follow {
 ///
 /// The next byte is `"`. Lenient: 8-bit that is not UTF-8; a backslash before something else;
 /// quotes that are not escaped.
-#[inline]
-pub(crate) fn read_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseError> {
+// One function for what can stand anywhere, one for what stands in an envelope or a body structure: the first need not look at what
+// follows, which is a tenth of its instructions.
+pub(crate) fn read_quoted(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
+    quoted(r, Follow::Any)
+}
+
+/// A quoted string that a value or `)` follows.
+#[cold]
+pub(crate) fn read_quoted_field(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
+    quoted(r, Follow::Value)
+}
+
+#[inline(always)]
+fn quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseError> {
     let start = r.offset() + 1;
     match take_plain(r, follow) {
         Some([]) => Ok(ImapString::EMPTY),

@@ -4,7 +4,7 @@ use mailwire_core::{Dialect, Invalid, ParseError, Text};
 
 use super::{
     chars,
-    quoted::{Follow, read_quoted, take_plain},
+    quoted::{Follow, read_quoted, read_quoted_field, take_plain},
     reader::Reader,
 };
 use crate::deviation;
@@ -177,7 +177,7 @@ fn literal_string(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
 /// Lenient: an atom, or `NIL`, which is an empty string.
 pub(crate) fn read_string(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
     match r.peek() {
-        Some(b'"') => read_quoted(r, Follow::Any),
+        Some(b'"') => read_quoted(r),
         Some(b'{' | b'~') => literal_string(r),
         _ => odd_string(r),
     }
@@ -207,7 +207,7 @@ fn word(r: &mut Reader<'_>, reason: &'static str) -> Result<ImapString, ParseErr
 /// Lenient: a word with characters that an atom cannot have, backslash or 8-bit for instance.
 pub(crate) fn read_astring(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
     match r.peek() {
-        Some(b'"') => read_quoted(r, Follow::Any),
+        Some(b'"') => read_quoted(r),
         Some(b'{') => literal_string(r),
         Some(b'~') if r.peek_at(1) == Some(b'{') => literal_string(r),
         _ => {
@@ -281,7 +281,7 @@ pub(crate) fn read_string_field(r: &mut Reader<'_>, to: &mut ImapString) -> Resu
 #[cold]
 fn odd_string_field(r: &mut Reader<'_>, to: &mut ImapString) -> Result<(), ParseError> {
     *to = match r.peek() {
-        Some(b'"') => read_quoted(r, Follow::Value)?,
+        Some(b'"') => read_quoted_field(r)?,
         _ => read_string(r)?,
     };
     Ok(())
@@ -290,7 +290,8 @@ fn odd_string_field(r: &mut Reader<'_>, to: &mut ImapString) -> Result<(), Parse
 #[inline]
 fn nstring(r: &mut Reader<'_>, follow: Follow) -> Result<Option<ImapString>, ParseError> {
     match r.peek() {
-        Some(b'"') => read_quoted(r, follow).map(Some),
+        Some(b'"') if follow == Follow::Any => read_quoted(r).map(Some),
+        Some(b'"') => read_quoted_field(r).map(Some),
         Some(b'N' | b'n') if eat_nil(r) => Ok(None),
         Some(b'{' | b'~') => literal_string(r).map(Some),
         _ => odd_nstring(r),

@@ -7,7 +7,7 @@ use mailwire_core::{Dialect, Invalid, ParseError, Text, from_variants};
 
 use super::{
     chars,
-    quoted::{Follow, read_quoted},
+    quoted::read_quoted,
     raw::skip_value,
     reader::{ParseContext, Reader},
     string::{ImapString, checked, read_string},
@@ -172,7 +172,7 @@ impl Value {
                 r.skip(1);
                 Self::read_list(r).map(Self::List)
             }),
-            Some(b'"') => read_quoted(r, Follow::Any).map(Self::String),
+            Some(b'"') => read_quoted(r).map(Self::String),
             Some(b'{') => read_string(r).map(Self::String),
             Some(b'~') if r.peek_at(1) == Some(b'{') => read_string(r).map(Self::String),
             _ => Self::read_word(r),

@@ -126,7 +126,7 @@ fn size<'a>(cursor: &mut Cursor<'a>) -> Result<Line<'a>, ParseError> {
 /// ```
 ///
 /// `AUTH=PLAIN LOGIN` is of the time before RFC 2554, for clients of that time.
-#[inline]
+#[inline(always)]
 fn auth<'a>(cursor: &mut Cursor<'a>) -> Result<Line<'a>, ParseError> {
     let begin = cursor.offset();
     if cursor.peek() == Some(b'=') {
