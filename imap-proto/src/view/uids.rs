@@ -1,6 +1,8 @@
 //! Identifiers in ranges.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::collections::BTreeMap;
+#[cfg(feature = "sync")]
+use alloc::vec::Vec;
 
 use crate::types::Uid;
 
@@ -58,7 +60,11 @@ impl Uids {
             }
         }
     }
+}
 
+/// What a mirror asks.
+#[cfg(feature = "sync")]
+impl Uids {
     /// The highest one.
     pub(crate) fn last(&self) -> Option<Uid> {
         self.0.last_key_value().and_then(|(_, high)| Uid::new(*high))
