@@ -251,8 +251,13 @@ async fn keywords_are_held_once() {
     let keywords: Vec<_> = (0..60).map(|number| format!("k{number:0>60}")).collect();
     let cost = client.ok(&format!("STORE 1:* +FLAGS ({})", keywords.join(" "))).await;
     assert!(cost.held < 6 * MIB && cost.turn < 6 * MIB as u64 && cost.output > 5_000 * 60 * 60, "{cost:?}");
-    let cost = watching.ok("NOOP").await;
-    assert!(cost.held < 4 * MIB && cost.turn < 4 * MIB as u64 && cost.output > 5_000 * 60 * 60, "{cost:?}");
+    // News are told for a second, which is not enough for all on a busy machine: the next command brings the rest.
+    let mut told = 0;
+    while told <= 5_000 * 60 * 60 {
+        let cost = watching.ok("NOOP").await;
+        assert!(cost.held < 4 * MIB && cost.turn < 4 * MIB as u64 && cost.output > 60 * 60, "{told}: {cost:?}");
+        told += cost.output;
+    }
     // More of them, or longer ones, have no room.
     let long: Vec<_> = (0..60).map(|number| format!("K{number:0>900}")).collect();
     let cost = client.command(&format!("STORE 1:* FLAGS ({})", long.join(" "))).await;
