@@ -255,7 +255,10 @@ async fn keywords_are_held_once() {
     let mut told = 0;
     while told <= 5_000 * 60 * 60 {
         let cost = watching.ok("NOOP").await;
-        assert!(cost.held < 4 * MIB && cost.turn < 4 * MIB as u64 && cost.output > 60 * 60, "{told}: {cost:?}");
+        assert!(
+            cost.held < 4 * MIB && cost.turn < 4 * MIB as u64 && cost.output > 60 * 60,
+            "{told}: {cost:?}"
+        );
         told += cost.output;
     }
     // More of them, or longer ones, have no room.
