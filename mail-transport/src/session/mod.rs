@@ -72,8 +72,8 @@ pub(crate) enum Turn<E> {
     Upgrade(Upgrade),
 }
 
-/// The calls of [`Machine`] that drive it, for the machine of a protocol. Without them the driver would be compiled into each
-/// program, as generic functions and futures are: behind a call that is not generic it is compiled into this crate once.
+/// Implements the calls of [`Machine`] that drive the machine of a protocol. They are not generic, so that the driver behind them is
+/// compiled once, into this crate. Without them it would be compiled again into each program, as generic functions are.
 macro_rules! machine_turns {
     () => {
         fn poll_turn(
