@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """What a small program costs that is made with one library or another: crates, CPU seconds and seconds of a clean release
-build, and the size of the program as it is and without symbols. Prints a table in Markdown.
+build, the size of the program as it is and without symbols, and its size in a profile for small programs. Prints a table in
+Markdown.
 
     run.py FOLDER_FOR_BUILDS [PROGRAM...]
 
-A program is one of the folders here, or one of them with a feature of it: `send-mailwire+scram`. Dependencies are fetched before. Each program is built with nothing built before, in a folder of its own, which is removed.
+A program is one of the folders here, or one of them with a feature of it: `send-mailwire+scram`. Dependencies are fetched
+before. Each program is built with nothing built before, in a folder of its own, which is removed.
 """
 
 import resource
@@ -24,6 +26,9 @@ PROGRAMS = [
     "list-mailwire+scram",
     "list-async-imap",
 ]
+
+SMALL = ['lto="fat"', "codegen-units=1", 'panic="abort"', 'opt-level="s"', "strip=true"]
+"""The profile of somebody to whom size matters."""
 
 
 def cargo(program, *words, **options):
@@ -52,15 +57,19 @@ def measured(program, folder):
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     sizes = [path.stat().st_size for path in (binary, bare)]
     shutil.rmtree(folder)
+    small = [word for line in SMALL for word in ("--config", f"profile.release.{line}")]
+    cargo(program, "build", "--release", "--quiet", "--target-dir", folder, *small)
+    sizes.append(binary.stat().st_size)
+    shutil.rmtree(folder)
     return crates(program), cpu, seconds, *sizes
 
 
 def main():
     folder, *programs = sys.argv[1:]
-    print("| program | crates | CPU seconds | seconds | bytes | bytes, stripped |\n| --- |" + " ---: |" * 5)
+    print("| program | crates | CPU seconds | seconds | bytes | bytes, stripped | bytes, small |\n| --- |" + " ---: |" * 6)
     for program in programs or PROGRAMS:
-        count, cpu, seconds, whole, bare = measured(program, Path(folder) / program)
-        print(f"| `{program}` | {count} | {cpu:.1f} | {seconds:.1f} | {whole:,} | {bare:,} |", flush=True)
+        count, cpu, seconds, whole, bare, small = measured(program, Path(folder) / program)
+        print(f"| `{program}` | {count} | {cpu:.1f} | {seconds:.1f} | {whole:,} | {bare:,} | {small:,} |", flush=True)
 
 
 if __name__ == "__main__":
