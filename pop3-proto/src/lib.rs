@@ -1,6 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(all(feature = "client", feature = "server")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "parts of what both roles share are needed by one of them alone"
+    )
+)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
@@ -8,6 +16,7 @@ extern crate alloc;
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod capability;
+#[cfg(feature = "client")]
 pub mod client;
 mod command;
 mod context;
@@ -15,6 +24,7 @@ pub mod deviation;
 mod extensions;
 mod limits;
 mod reply;
+#[cfg(feature = "server")]
 pub mod server;
 mod state;
 pub mod support;

@@ -15,9 +15,11 @@ pub use client::{
     QuitError, RetrievedMessages, Seen,
 };
 pub use mailwire_pop3 as proto;
+#[cfg(feature = "client")]
+pub use mailwire_pop3::client::Deletions;
 pub use mailwire_pop3::{
     Capabilities, Capability, DropListing, LanguageListing, LanguageRange, LanguageTag, MessageNumber,
-    ScanListing, UniqueId, UniqueIdListing, client::Deletions,
+    ScanListing, UniqueId, UniqueIdListing,
 };
 #[cfg(feature = "server")]
 pub use server::Server;

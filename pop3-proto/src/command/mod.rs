@@ -1,5 +1,6 @@
 //! Commands.
 
+#[cfg(feature = "server")]
 mod parse;
 mod rules;
 mod write;
