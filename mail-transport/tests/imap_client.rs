@@ -692,7 +692,7 @@ async fn searches() {
         assert!(messages.next().await?.is_none());
         assert!(client.uid_store(&found, FlagChange::add([Flag::Seen])).await?.is_empty());
         assert!(client.uid_expunge(Vec::<Uid>::new()).await?.is_empty());
-        assert!(client.uid_move_to([], "x").await?.is_none());
+        assert!(client.uid_move_to([0_u32; 0], "x").await?.is_none());
         Ok(())
     })
     .await

@@ -47,6 +47,28 @@ impl ToMailbox for &String {
 /// [`Found`]. `N` says whether the numbers are sequence numbers or UIDs.
 ///
 /// An empty set is nothing to be done, and nothing is sent for it.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_transport::imap::{
+///     ToSet,
+///     proto::types::{SeqNumber, SetMember, Uid},
+/// };
+///
+/// fn sent<N: SetMember>(messages: impl ToSet<N>) -> String {
+///     messages.to_set().unwrap().map(|set| set.to_string()).unwrap_or_default()
+/// }
+///
+/// let (first, second) = (Uid::try_from(7)?, Uid::try_from(8)?);
+/// assert_eq!(sent([first, second]), "7:8");
+/// assert_eq!(sent(vec![second, first]), "8,7");
+/// assert_eq!(sent([SeqNumber::try_from(3)?]), "3");
+/// // Numbers are either, as the call has it.
+/// let numbers: [u32; 3] = [1, 2, 9];
+/// assert_eq!((sent::<Uid>(numbers), sent::<SeqNumber>(&numbers[..0])), ("1:2,9".into(), "".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait ToSet<N> {
     /// Converts into the set as it is sent; `None` if it is empty.
     ///
@@ -156,6 +178,12 @@ macro_rules! lists_of {
         impl ToSet<$number> for &Vec<$number> {
             fn to_set(self) -> Result<Option<MessageSet<$number>>, Invalid> {
                 Ok(MessageSet::from_numbers(self.iter().copied()).ok())
+            }
+        }
+
+        impl<const LEN: usize> ToSet<$number> for [$number; LEN] {
+            fn to_set(self) -> Result<Option<MessageSet<$number>>, Invalid> {
+                Ok(MessageSet::from_numbers(self).ok())
             }
         }
 
