@@ -129,13 +129,13 @@ impl ClientExchange {
         mechanism: &Mechanism,
         context: &SaslContext,
     ) -> Result<Self, SaslError> {
-        let not_available = || SaslError::NotAvailable(mechanism.clone());
-        if !cfg!(feature = "scram") && needs_scram(mechanism) {
-            return Err(SaslError::NeedsScram(mechanism.clone()));
-        }
-        let order = credentials.mechanisms();
         // The credentials may know more of it than its name tells.
-        let mechanism = order.iter().find(|known| *known == mechanism).ok_or_else(not_available)?;
+        let known = credentials.mechanisms().into_iter().find(|known| known == mechanism);
+        let Some(mechanism) = &known else {
+            let is_left_out = !cfg!(feature = "scram") && needs_scram(mechanism);
+            let reason = if is_left_out { SaslError::NeedsScram } else { SaslError::NotAvailable };
+            return Err(reason(mechanism.clone()));
+        };
         if !context.policy().permits(mechanism) {
             return Err(SaslError::CredentialsInClear);
         }
@@ -144,7 +144,7 @@ impl ClientExchange {
             None => context.permits(mechanism),
         };
         if !available {
-            return Err(not_available());
+            return Err(SaslError::NotAvailable(mechanism.clone()));
         }
         // Whether the server offers binding is not known: saying "I could, you cannot" would be a
         // guess, so the message says that this side cannot.
