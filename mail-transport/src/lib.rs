@@ -129,6 +129,7 @@
 //! | `smtp`, `imap`, `pop3` (all default) | the protocols |
 //! | `client`, `server` (both default) | the roles |
 //! | `imap-extensions` (default) | what IMAP's client has beyond what most programs need: ACL, CATENATE, contexts, LIST with options, METADATA, QUOTA, special uses, URLAUTH, parts that are decoded as they come |
+//! | `smtp-extensions` (default) | SMTP's client knows what servers say of BURL, DELIVERBY, FUTURERELEASE, LIMITS, MT-PRIORITY, NO-SOLICITING, XCLIENT and XFORWARD, obeys it, and uses what is offered so; servers always do |
 //! | `sync` (default) | mirrors of IMAP's mailboxes: [`imap::Watch`] |
 //! | `scram` (default) | clients log in by SCRAM, CRAM-MD5 and DIGEST-MD5 too, which do not show the password; servers always can |
 //! | `account` (default) | a server and who logs in there, as one URL: [`Account`] |

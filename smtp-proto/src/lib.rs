@@ -55,6 +55,7 @@
 //! | --- | --- | --- |
 //! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
 //! | `client`, `server` | yes | the state machine of each role; with `server`, [`Command::parse`] and `trace` |
+//! | `extensions` | yes | what servers say of BURL, DELIVERBY, FUTURERELEASE, LIMITS, MT-PRIORITY, NO-SOLICITING, XCLIENT and XFORWARD is read; without it they are [`Capability::Other`]; `server` has it in any case |
 //! | `trace` | yes | the fields that servers put before messages, written and read: [`trace`] |
 //! | `serde` | no | `Serialize` for what is parsed; secrets are not serialized |
 //! | `arbitrary` | no | valid values for fuzzing |

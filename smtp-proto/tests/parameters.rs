@@ -402,7 +402,7 @@ fn rare_ones() {
         &[
             ("SOLICIT=", 8),
             ("SOLICIT=1a", 8),
-            ("SOLICIT=a,", 9),
+            ("SOLICIT=a,", 10),
             ("SOLICIT=a;b", 9),
             (&long, 8),
             ("SUBMITTER=", 10),
@@ -416,7 +416,7 @@ fn rare_ones() {
             ("TRANSID=a@b", 8),
             ("TRANSID=<a>", 10),
             ("TRANSID=<a@b", 12),
-            ("TRANSID=<a..b@c>", 10),
+            ("TRANSID=<a..b@c>", 11),
             (&format!("TRANSID=<{longest}@b>"), 8),
         ],
     );

@@ -51,8 +51,8 @@ impl Client {
     /// message, which is not copied. A large one is sent by BDAT where the server offers CHUNKING, unless
     /// [`Config::chunking`](super::Config::chunking) forbids it. [`send_all`](Self::send_all) is faster for several.
     ///
-    /// Who does not fit into one transaction, by the server's LIMITS ([RFC 9422](https://www.rfc-editor.org/rfc/rfc9422)) or
-    /// because it says "too many recipients" ([RFC 5321 section
+    /// Who does not fit into one transaction, by the server's LIMITS ([RFC 9422](https://www.rfc-editor.org/rfc/rfc9422); with
+    /// the feature `smtp-extensions`) or because it says "too many recipients" ([RFC 5321 section
     /// 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)), gets the message in another one, if it is in
     /// memory, and who is named twice gets it once; the result is one for all, and so is the
     /// [`outcome`](Client::outcome), while each [`RefusedRecipient`] has one of its own.

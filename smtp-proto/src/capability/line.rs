@@ -90,8 +90,12 @@ fn line<'a>(cursor: &mut Cursor<'a>) -> Result<Line<'a>, ParseError> {
         Some(valued) if valued.is_valued() => {
             let start = cursor.offset().saturating_add(1);
             let parameters = parameters(cursor)?;
-            read_offered(valued, parameters).map_err(|error| error.after(start))?;
-            Ok(Line::Valued(valued, parameters))
+            match read_offered(valued, parameters) {
+                Some(read) => {
+                    read.map_err(|error| error.after(start)).map(|_| Line::Valued(valued, parameters))
+                }
+                None => Ok(Line::Other { keyword, parameters }),
+            }
         }
         Some(plain) => {
             // SMTPUTF8 and others may get parameters one day, which are to be ignored (RFC 6531

@@ -297,7 +297,7 @@ impl Iterator for CapabilitiesIter<'_> {
         loop {
             match self.lines.next()? {
                 Line::Plain(extension) => return extension.plain(),
-                Line::Valued(extension, parameters) => return read_offered(extension, parameters).ok(),
+                Line::Valued(extension, parameters) => return read_offered(extension, parameters)?.ok(),
                 Line::Size(size) => return Some(Capability::Size(size)),
                 Line::Auth(_) if !core::mem::take(&mut self.auth) => {}
                 Line::Auth(_) => return self.capabilities.auth().map(Capability::Auth),

@@ -135,7 +135,8 @@ pub enum Capability {
     Xforward(AttributeNames),
     /// XRCPTFORWARD, of Dovecot's LMTP: servers of a site tell each other about recipients.
     XrcptForward,
-    /// An extension that this crate does not know: X-EXPS.
+    /// An extension that this crate does not know: X-EXPS; without the feature `extensions` also one whose parameters are not read
+    /// then.
     Other(OtherCapability),
 }
 

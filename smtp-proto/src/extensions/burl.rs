@@ -15,12 +15,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{
-    Cursor, Invalid, ParseError, Text,
-    grammar::{Expected, Grammar},
-    setters, text_newtype,
-};
-use nom::{Parser, bytes::complete::take_while};
+use mailwire_core::{Cursor, Invalid, ParseError, Text, setters, text_newtype};
 
 use super::Offered;
 
@@ -196,22 +191,32 @@ impl Default for UrlSources {
 }
 
 impl Offered for UrlSources {
-    /// ```abnf
-    /// burl-param = "imap" / ("imap://" authority)   ; words with a space between two; others are passed over
-    /// ```
-    fn grammar<'a>() -> impl Grammar<'a, Self> {
-        move |input: &'a [u8]| {
-            let printable = |byte: u8| matches!(byte, b' '..=b'~');
-            let (rest, words) = take_while::<_, &[u8], Expected<'a>>(printable).parse_complete(input)?;
-            let unfit = |_| nom::Err::Error(Expected { rest: input, reason: "expected words" });
-            Ok((rest, Self::new(words.trim_ascii_end()).map_err(unfit)?))
-        }
-    }
-
     fn put(&self, out: &mut Vec<u8>) {
         if !self.as_bytes().is_empty() {
             out.push(b' ');
             out.extend_from_slice(self.as_bytes());
+        }
+    }
+}
+
+#[cfg(feature = "extensions")]
+mod grammar {
+    use mailwire_core::grammar::{Expected, Grammar};
+    use nom::{Parser, bytes::complete::take_while};
+
+    use super::{super::read::ReadOffered, UrlSources};
+
+    impl ReadOffered for UrlSources {
+        /// ```abnf
+        /// burl-param = "imap" / ("imap://" authority)   ; words with a space between two; others are passed over
+        /// ```
+        fn grammar<'a>() -> impl Grammar<'a, Self> {
+            move |input: &'a [u8]| {
+                let printable = |byte: u8| matches!(byte, b' '..=b'~');
+                let (rest, words) = take_while::<_, &[u8], Expected<'a>>(printable).parse_complete(input)?;
+                let unfit = |_| nom::Err::Error(Expected { rest: input, reason: "expected words" });
+                Ok((rest, Self::new(words.trim_ascii_end()).map_err(unfit)?))
+            }
         }
     }
 }

@@ -2,14 +2,10 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{
-    Cursor, Invalid, ParseError, Text,
-    grammar::{Expected, Grammar, byte, expected, run_all},
-    text_newtype,
-};
-use nom::{Parser, bytes::complete::take_while1, combinator::recognize, multi::separated_list1};
+use mailwire_core::{Cursor, Invalid, ParseError, Text, text_newtype};
 
 use super::Value;
+use crate::types::read_all;
 
 text_newtype! {
     /// What a transaction is called, so that it can go on after its connection was lost: TRANSID ([RFC 1845 section
@@ -36,46 +32,56 @@ impl TransactionId {
     ///
     /// It has another form than `<local@domain>`, or more than 80 characters.
     pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
-        let text = text.into();
-        run_all(text.as_bytes(), transid())
-            .map_err(|error| Invalid::new("transaction identifier", error.offset, error.reason))?;
-        Ok(Self::unchecked(text))
+        read_all("transaction identifier", text.into(), Self::read)
+    }
+
+    /// ```abnf
+    /// transid-value = "<" transid-token "@" transid-token ">"   ; at most 80 characters
+    /// transid-token = transid-atom *("." transid-atom)
+    /// ```
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        cursor.expect(b'<', "expected <")?;
+        token(cursor)?;
+        cursor.expect(b'@', "expected @")?;
+        token(cursor)?;
+        cursor.expect(b'>', "expected >")?;
+        if cursor.offset().saturating_sub(start) > MOST {
+            return Err(ParseError::new(start, "more than 80 characters"));
+        }
+        Ok(Self::unchecked(cursor.text_from(start)))
     }
 }
 
 /// ```abnf
-/// transid-value = "<" transid-token "@" transid-token ">"   ; at most 80 characters
-/// transid-token = transid-atom *("." transid-atom)
 /// transid-atom  = 1*<any CHAR except SPACE, CTLs, tspecials, or ".">
 /// ```
-fn transid<'a>() -> impl Grammar<'a, &'a [u8]> {
+fn token(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     let is_atom = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=.".contains(&byte);
-    let token = move || {
-        let atom = expected("expected an atom", take_while1(is_atom));
-        separated_list1(byte(b'.', "expected a dot"), atom)
-    };
-    let open = byte(b'<', "expected <");
-    let at = byte(b'@', "expected @");
-    let mut id = recognize((open, token(), at, token(), byte(b'>', "expected >")));
-    move |input: &'a [u8]| match id.parse_complete(input) {
-        Ok((_, id)) if id.len() > MOST => {
-            Err(nom::Err::Error(Expected { rest: input, reason: "more than 80 characters" }))
+    loop {
+        if cursor.take_while(is_atom).is_empty() {
+            return Err(cursor.error("expected an atom"));
         }
-        result => result,
+        if !cursor.eat(b'.') {
+            return Ok(());
+        }
     }
 }
 
 impl Value for TransactionId {
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        cursor.run(|frame| transid().map(|id| Self::unchecked(Text::of(frame, id))))
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_bytes());
     }
 
     fn compact(&self) -> Self {
         self.compact()
+    }
+}
+
+#[cfg(feature = "extensions")]
+impl super::read::ReadValue for TransactionId {
+    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        Self::read(cursor)
     }
 }
 

@@ -2,22 +2,9 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{
-    Cursor, Invalid, ParseError, Text,
-    grammar::{Grammar, byte, expected},
-    private::write_number,
-};
-use nom::{
-    Parser,
-    branch::alt,
-    bytes::complete::{tag_no_case, take_while1},
-    character::complete::one_of,
-    combinator::{opt, recognize, value},
-    multi::many0,
-    sequence::preceded,
-};
+use mailwire_core::{Invalid, Text, private::write_number};
 
-use super::{Offered, Value, number9, put_offered};
+use super::{Offered, Value, put_offered};
 
 /// The most seconds in either direction.
 const MOST: i32 = 999_999_999;
@@ -109,26 +96,6 @@ impl DeliverBy {
 }
 
 impl Value for DeliverBy {
-    /// ```abnf
-    /// by-value = by-time ";" by-mode [by-trace]
-    /// by-time  = ["-" / "+"] 1*9DIGIT     ; a negative or zero value is not allowed with "R"
-    /// by-mode  = "N" / "R"
-    /// by-trace = "T"
-    /// ```
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let start = cursor.offset();
-        let mode = || alt((value(ByMode::Notify, tag_no_case("N")), value(ByMode::Return, tag_no_case("R"))));
-        let ((sign, seconds), mode, trace) = cursor.run(|_| {
-            let time = (opt(one_of("+-")), number9("expected a time in seconds"));
-            let mode = preceded(byte(b';', "expected ;"), expected("expected N or R", mode()));
-            (time, mode, opt(tag_no_case("T")))
-        })?;
-        // Of nine digits.
-        let seconds = if sign == Some('-') { -(seconds as i32) } else { seconds as i32 };
-        let by = Self::new(seconds, mode).map_err(|error| ParseError::new(start, error.reason))?;
-        Ok(by.with_trace(trace.is_some()))
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         if self.seconds < 0 {
             out.push(b'-');
@@ -184,19 +151,68 @@ impl DeliverByParam {
 }
 
 impl Offered for DeliverByParam {
-    /// ```abnf
-    /// deliverby-param = min-by-time *("," extension-token)
-    /// min-by-time     = [1*9DIGIT]
-    /// ```
-    fn grammar<'a>() -> impl Grammar<'a, Self> {
-        let token =
-            (byte(b',', "expected a comma"), take_while1(|byte: u8| byte.is_ascii_graphic() && byte != b','));
-        (opt(number9("expected a number")), recognize(many0(token)))
-            .map(|(min_by_time, tokens): (_, &[u8])| Self { min_by_time, tokens: Text::from(tokens) })
-    }
-
     fn put(&self, out: &mut Vec<u8>) {
         put_offered(out, self.min_by_time.map(u64::from), self.tokens.as_bytes());
+    }
+}
+
+#[cfg(feature = "extensions")]
+mod grammar {
+    use mailwire_core::{
+        Cursor, ParseError, Text,
+        grammar::{Grammar, byte, expected},
+    };
+    use nom::{
+        Parser,
+        branch::alt,
+        bytes::complete::{tag_no_case, take_while1},
+        character::complete::one_of,
+        combinator::{opt, recognize, value},
+        multi::many0,
+        sequence::preceded,
+    };
+
+    use super::{
+        super::read::{ReadOffered, ReadValue, number9},
+        ByMode, DeliverBy, DeliverByParam,
+    };
+
+    impl ReadValue for DeliverBy {
+        /// ```abnf
+        /// by-value = by-time ";" by-mode [by-trace]
+        /// by-time  = ["-" / "+"] 1*9DIGIT     ; a negative or zero value is not allowed with "R"
+        /// by-mode  = "N" / "R"
+        /// by-trace = "T"
+        /// ```
+        fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+            let start = cursor.offset();
+            let mode =
+                || alt((value(ByMode::Notify, tag_no_case("N")), value(ByMode::Return, tag_no_case("R"))));
+            let ((sign, seconds), mode, trace) = cursor.run(|_| {
+                let time = (opt(one_of("+-")), number9("expected a time in seconds"));
+                let mode = preceded(byte(b';', "expected ;"), expected("expected N or R", mode()));
+                (time, mode, opt(tag_no_case("T")))
+            })?;
+            // Of nine digits.
+            let seconds = if sign == Some('-') { -(seconds as i32) } else { seconds as i32 };
+            let by = Self::new(seconds, mode).map_err(|error| ParseError::new(start, error.reason))?;
+            Ok(by.with_trace(trace.is_some()))
+        }
+    }
+
+    impl ReadOffered for DeliverByParam {
+        /// ```abnf
+        /// deliverby-param = min-by-time *("," extension-token)
+        /// min-by-time     = [1*9DIGIT]
+        /// ```
+        fn grammar<'a>() -> impl Grammar<'a, Self> {
+            let token = (
+                byte(b',', "expected a comma"),
+                take_while1(|byte: u8| byte.is_ascii_graphic() && byte != b','),
+            );
+            (opt(number9("expected a number")), recognize(many0(token)))
+                .map(|(min_by_time, tokens): (_, &[u8])| Self { min_by_time, tokens: Text::from(tokens) })
+        }
     }
 }
 

@@ -13,18 +13,17 @@
 //! # Ok::<(), mailwire_smtp::ParseError>(())
 //! ```
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 use core::{fmt, ops::BitOr};
 
-use mailwire_core::{Cursor, Invalid, ParseError, Text, grammar::expected, keywords, text_newtype};
-use nom::{branch::alt, bytes::complete::tag_no_case, combinator::value};
+use mailwire_core::{Invalid, Text, text_newtype};
 
 use super::Value;
 use crate::{
     Mailbox,
     capability::Extension,
     types::{
-        chars::{self, ATEXT, HIGH, LISTED, VALUE, XCHAR},
+        chars::{self, ATEXT, XCHAR},
         xtext,
     },
 };
@@ -54,15 +53,6 @@ impl Ret {
 }
 
 impl Value for Ret {
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        cursor.run(|_| {
-            expected(
-                "expected FULL or HDRS",
-                alt((value(Self::Full, tag_no_case("FULL")), value(Self::Headers, tag_no_case("HDRS")))),
-            )
-        })
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_str().as_bytes());
     }
@@ -82,7 +72,7 @@ impl Value for Ret {
 /// assert_eq!((notify.to_string(), Notify::NEVER.to_string()), ("SUCCESS,FAILURE".into(), "NEVER".into()));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(into = "String"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(into = "alloc::string::String"))]
 pub struct Notify(u8);
 
 impl Notify {
@@ -144,7 +134,7 @@ impl fmt::Debug for Notify {
 }
 
 #[cfg(feature = "serde")]
-impl From<Notify> for String {
+impl From<Notify> for alloc::string::String {
     fn from(notify: Notify) -> Self {
         alloc::format!("{notify}")
     }
@@ -158,39 +148,9 @@ impl<'a> arbitrary::Arbitrary<'a> for Notify {
 }
 
 impl Value for Notify {
-    /// ```abnf
-    /// notify-esmtp-value  = "NEVER" / 1#notify-list-element
-    /// notify-list-element = "SUCCESS" / "FAILURE" / "DELAY"
-    /// ```
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let mut conditions = Self::NEVER;
-        loop {
-            let start = cursor.offset();
-            let word = cursor.take_while(|byte| chars::is(byte, LISTED));
-            conditions = conditions
-                | match Condition::of(word) {
-                    Some(Condition::Success) => Self::SUCCESS,
-                    Some(Condition::Failure) => Self::FAILURE,
-                    Some(Condition::Delay) => Self::DELAY,
-                    // It stands alone.
-                    Some(Condition::Never) if conditions.is_never() && cursor.peek() != Some(b',') => {
-                        Self::NEVER
-                    }
-                    _ => return Err(ParseError::new(start, "expected NEVER, SUCCESS, FAILURE or DELAY")),
-                };
-            if !cursor.eat(b',') {
-                return Ok(conditions);
-            }
-        }
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_str().as_bytes());
     }
-}
-
-keywords! {
-    enum Condition { Never = "NEVER", Success = "SUCCESS", Failure = "FAILURE", Delay = "DELAY" }
 }
 
 text_newtype! {
@@ -233,17 +193,6 @@ impl EnvelopeId {
 }
 
 impl Value for EnvelopeId {
-    /// It is not empty: though `xtext` can be, the value of a parameter cannot (RFC 5321 section 4.1.2), and there has to
-    /// be one (RFC 3461 section 4.4).
-    ///
-    /// ```abnf
-    /// envid-parameter = "ENVID=" xtext
-    /// esmtp-value     = 1*(%d33-60 / %d62-126)
-    /// ```
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        read_xtext(cursor, ENVELOPE_ID).map(Self::unchecked)
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         xtext::write(self.as_bytes(), out);
     }
@@ -356,47 +305,6 @@ fn is_utf8(address_type: &[u8]) -> bool {
 }
 
 impl Value for OriginalRecipient {
-    /// ```abnf
-    /// original-recipient-address = addr-type ";" xtext
-    /// addr-type                  = atom
-    /// utf-8-type-addr            = "utf-8;" utf-8-enc-addr     ; RFC 6533 section 3
-    /// ```
-    ///
-    /// What calls itself UTF-8 and is not, is `xtext` as with any other type.
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let start = cursor.offset();
-        let address_type = cursor
-            .text_while1(|byte| chars::is(byte, ATEXT) && byte != b'=', "expected the type of an address")?;
-        cursor.expect(b';', "expected ; and an address")?;
-        let limit = ORIGINAL_RECIPIENT.saturating_sub(cursor.offset().saturating_sub(start));
-        if !is_utf8(address_type.as_bytes()) {
-            let place = cursor.offset();
-            let address = read_xtext(cursor, limit)?;
-            // Nothing in it was encoded if it is as long as it was.
-            return Ok(if place.saturating_add(address.len()) == cursor.offset() {
-                Self { address_type, address, native: false, plain: true }
-            } else {
-                Self::encoded(address_type, address)
-            });
-        }
-        let begin = cursor.mark();
-        let place = cursor.offset();
-        let encoded = cursor.take_while(|byte| chars::is(byte, VALUE | HIGH));
-        let at = |(offset, reason)| ParseError::new(place.saturating_add(offset), reason);
-        check_length(encoded.len(), limit).map_err(at)?;
-        match unitext(encoded) {
-            Ok(address) => {
-                check_unicode(address.as_bytes()).map_err(at)?;
-                Ok(Self { native: !encoded.is_ascii(), ..Self::encoded(address_type, address.into()) })
-            }
-            Err(error) => {
-                cursor.reset(begin);
-                let address = read_xtext(cursor, limit).map_err(|_| at(error))?;
-                Ok(Self::encoded(address_type, address))
-            }
-        }
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         self.address_type.append_to(out);
         out.push(b';');
@@ -453,26 +361,6 @@ fn check_unicode(text: &[u8]) -> Result<&str, Wrong> {
     }
 }
 
-/// Reads a text in `xtext`, of at most so many characters.
-fn read_xtext(cursor: &mut Cursor<'_>, limit: usize) -> Result<Text, ParseError> {
-    let start = cursor.offset();
-    cursor.take_while(|byte| chars::is(byte, XCHAR));
-    let has_more = !cursor.take_while(|byte| chars::is(byte, VALUE)).is_empty();
-    let encoded = cursor.between(start, cursor.offset());
-    let at = |(offset, reason)| ParseError::new(start.saturating_add(offset), reason);
-    check_length(encoded.len(), limit).map_err(at)?;
-    if encoded.is_empty() {
-        return Err(at(EMPTY));
-    }
-    // All that stands for itself is printable.
-    if !has_more {
-        return Ok(cursor.text_from(start));
-    }
-    let decoded = xtext::read(encoded).map_err(|offset| at((offset, "not xtext")))?;
-    check_printable(&decoded).map_err(|(_, reason)| at((0, reason)))?;
-    Ok(Text::from(decoded))
-}
-
 /// ```abnf
 /// QCHAR = %x21-2a / %x2c-3c / %x3e-5b / %x5d-7e
 /// ```
@@ -492,45 +380,185 @@ fn unitext_length(char: char) -> usize {
     }
 }
 
-/// ```abnf
-/// utf-8-addr-unitext  = 1*(QUCHAR / EmbeddedUnicodeChar)
-/// QUCHAR              = QCHAR / UTF8-2 / UTF8-3 / UTF8-4
-/// EmbeddedUnicodeChar = %x5C.78 "{" HEXPOINT "}"
-/// ```
-///
-/// A HEXPOINT is a character that is none of the graphic ASCII characters besides `\`, `+` and `=`.
-fn unitext(encoded: &[u8]) -> Result<String, Wrong> {
-    let text = core::str::from_utf8(encoded).map_err(|error| (error.valid_up_to(), "not UTF-8"))?;
-    let mut decoded = String::with_capacity(text.len());
-    let mut rest = text;
-    loop {
-        let at = text.len() - rest.len();
-        let mut chars = rest.chars();
-        let Some(char) = chars.next() else { return Ok(decoded) };
-        if char == '\\' {
-            let embedded = rest.strip_prefix("\\x{").and_then(|point| point.split_once('}'));
-            let Some((point, after)) = embedded else { return Err((at, "expected \\x{ and a code point")) };
-            decoded.push(hexpoint(point).ok_or((at, "not a code point that is written so"))?);
-            rest = after;
-        } else if is_qchar(char) || !char.is_ascii() {
-            decoded.push(char);
-            rest = chars.as_str();
-        } else {
-            return Err((at, "a character that has to be encoded"));
+#[cfg(feature = "extensions")]
+mod grammar {
+    use alloc::string::String;
+
+    use mailwire_core::{Cursor, ParseError, Text, grammar::expected, keywords};
+    use nom::{branch::alt, bytes::complete::tag_no_case, combinator::value};
+
+    use super::{
+        super::read::ReadValue, EMPTY, ENVELOPE_ID, EnvelopeId, Notify, ORIGINAL_RECIPIENT,
+        OriginalRecipient, Ret, Wrong, check_length, check_printable, check_unicode, is_qchar, is_utf8,
+    };
+    use crate::types::{
+        chars::{self, ATEXT, HIGH, LISTED, VALUE, XCHAR},
+        xtext,
+    };
+
+    impl ReadValue for Ret {
+        fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+            cursor.run(|_| {
+                expected(
+                    "expected FULL or HDRS",
+                    alt((value(Self::Full, tag_no_case("FULL")), value(Self::Headers, tag_no_case("HDRS")))),
+                )
+            })
         }
     }
-}
 
-fn hexpoint(point: &str) -> Option<char> {
-    let length = point.len();
-    if !(2..=6).contains(&length) || !point.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
+    impl ReadValue for Notify {
+        /// ```abnf
+        /// notify-esmtp-value  = "NEVER" / 1#notify-list-element
+        /// notify-list-element = "SUCCESS" / "FAILURE" / "DELAY"
+        /// ```
+        fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+            let mut conditions = Self::NEVER;
+            loop {
+                let start = cursor.offset();
+                let word = cursor.take_while(|byte| chars::is(byte, LISTED));
+                conditions = conditions
+                    | match Condition::of(word) {
+                        Some(Condition::Success) => Self::SUCCESS,
+                        Some(Condition::Failure) => Self::FAILURE,
+                        Some(Condition::Delay) => Self::DELAY,
+                        // It stands alone.
+                        Some(Condition::Never) if conditions.is_never() && cursor.peek() != Some(b',') => {
+                            Self::NEVER
+                        }
+                        _ => return Err(ParseError::new(start, "expected NEVER, SUCCESS, FAILURE or DELAY")),
+                    };
+                if !cursor.eat(b',') {
+                    return Ok(conditions);
+                }
+            }
+        }
     }
-    // Longer forms have no leading zero.
-    if length > 2 && point.starts_with('0') {
-        return None;
+
+    keywords! {
+        enum Condition { Never = "NEVER", Success = "SUCCESS", Failure = "FAILURE", Delay = "DELAY" }
     }
-    char::from_u32(u32::from_str_radix(point, 16).ok()?).filter(|&char| !is_qchar(char))
+
+    impl ReadValue for EnvelopeId {
+        /// It is not empty: though `xtext` can be, the value of a parameter cannot (RFC 5321 section 4.1.2), and there has to
+        /// be one (RFC 3461 section 4.4).
+        ///
+        /// ```abnf
+        /// envid-parameter = "ENVID=" xtext
+        /// esmtp-value     = 1*(%d33-60 / %d62-126)
+        /// ```
+        fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+            read_xtext(cursor, ENVELOPE_ID).map(Self::unchecked)
+        }
+    }
+
+    impl ReadValue for OriginalRecipient {
+        /// ```abnf
+        /// original-recipient-address = addr-type ";" xtext
+        /// addr-type                  = atom
+        /// utf-8-type-addr            = "utf-8;" utf-8-enc-addr     ; RFC 6533 section 3
+        /// ```
+        ///
+        /// What calls itself UTF-8 and is not, is `xtext` as with any other type.
+        fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+            let start = cursor.offset();
+            let address_type = cursor.text_while1(
+                |byte| chars::is(byte, ATEXT) && byte != b'=',
+                "expected the type of an address",
+            )?;
+            cursor.expect(b';', "expected ; and an address")?;
+            let limit = ORIGINAL_RECIPIENT.saturating_sub(cursor.offset().saturating_sub(start));
+            if !is_utf8(address_type.as_bytes()) {
+                let place = cursor.offset();
+                let address = read_xtext(cursor, limit)?;
+                // Nothing in it was encoded if it is as long as it was.
+                return Ok(if place.saturating_add(address.len()) == cursor.offset() {
+                    Self { address_type, address, native: false, plain: true }
+                } else {
+                    Self::encoded(address_type, address)
+                });
+            }
+            let begin = cursor.mark();
+            let place = cursor.offset();
+            let encoded = cursor.take_while(|byte| chars::is(byte, VALUE | HIGH));
+            let at = |(offset, reason)| ParseError::new(place.saturating_add(offset), reason);
+            check_length(encoded.len(), limit).map_err(at)?;
+            match unitext(encoded) {
+                Ok(address) => {
+                    check_unicode(address.as_bytes()).map_err(at)?;
+                    Ok(Self { native: !encoded.is_ascii(), ..Self::encoded(address_type, address.into()) })
+                }
+                Err(error) => {
+                    cursor.reset(begin);
+                    let address = read_xtext(cursor, limit).map_err(|_| at(error))?;
+                    Ok(Self::encoded(address_type, address))
+                }
+            }
+        }
+    }
+
+    /// Reads a text in `xtext`, of at most so many characters.
+    fn read_xtext(cursor: &mut Cursor<'_>, limit: usize) -> Result<Text, ParseError> {
+        let start = cursor.offset();
+        cursor.take_while(|byte| chars::is(byte, XCHAR));
+        let has_more = !cursor.take_while(|byte| chars::is(byte, VALUE)).is_empty();
+        let encoded = cursor.between(start, cursor.offset());
+        let at = |(offset, reason)| ParseError::new(start.saturating_add(offset), reason);
+        check_length(encoded.len(), limit).map_err(at)?;
+        if encoded.is_empty() {
+            return Err(at(EMPTY));
+        }
+        // All that stands for itself is printable.
+        if !has_more {
+            return Ok(cursor.text_from(start));
+        }
+        let decoded = xtext::read(encoded).map_err(|offset| at((offset, "not xtext")))?;
+        check_printable(&decoded).map_err(|(_, reason)| at((0, reason)))?;
+        Ok(Text::from(decoded))
+    }
+
+    /// ```abnf
+    /// utf-8-addr-unitext  = 1*(QUCHAR / EmbeddedUnicodeChar)
+    /// QUCHAR              = QCHAR / UTF8-2 / UTF8-3 / UTF8-4
+    /// EmbeddedUnicodeChar = %x5C.78 "{" HEXPOINT "}"
+    /// ```
+    ///
+    /// A HEXPOINT is a character that is none of the graphic ASCII characters besides `\`, `+` and `=`.
+    fn unitext(encoded: &[u8]) -> Result<String, Wrong> {
+        let text = core::str::from_utf8(encoded).map_err(|error| (error.valid_up_to(), "not UTF-8"))?;
+        let mut decoded = String::with_capacity(text.len());
+        let mut rest = text;
+        loop {
+            let at = text.len() - rest.len();
+            let mut chars = rest.chars();
+            let Some(char) = chars.next() else { return Ok(decoded) };
+            if char == '\\' {
+                let embedded = rest.strip_prefix("\\x{").and_then(|point| point.split_once('}'));
+                let Some((point, after)) = embedded else {
+                    return Err((at, "expected \\x{ and a code point"));
+                };
+                decoded.push(hexpoint(point).ok_or((at, "not a code point that is written so"))?);
+                rest = after;
+            } else if is_qchar(char) || !char.is_ascii() {
+                decoded.push(char);
+                rest = chars.as_str();
+            } else {
+                return Err((at, "a character that has to be encoded"));
+            }
+        }
+    }
+
+    fn hexpoint(point: &str) -> Option<char> {
+        let length = point.len();
+        if !(2..=6).contains(&length) || !point.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        // Longer forms have no leading zero.
+        if length > 2 && point.starts_with('0') {
+            return None;
+        }
+        char::from_u32(u32::from_str_radix(point, 16).ok()?).filter(|&char| !is_qchar(char))
+    }
 }
 
 #[cfg(feature = "arbitrary")]

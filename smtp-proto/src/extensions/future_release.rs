@@ -2,14 +2,9 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{
-    Cursor, Invalid, ParseError,
-    grammar::{Expected, Grammar, byte},
-    private::write_number,
-};
-use nom::Parser;
+use mailwire_core::{Invalid, private::write_number};
 
-use super::{Offered, Value, deliver_by::DeliverBy, number9, put_offered};
+use super::{Offered, Value, deliver_by::DeliverBy, put_offered};
 use crate::types::DateTime;
 
 /// How long a message is held, in seconds: 1 to 999,999,999 ([RFC 4865 section
@@ -108,19 +103,6 @@ impl Hold {
 }
 
 impl Value for Hold {
-    /// ```abnf
-    /// hold-for-param   = "HOLDFOR=" future-release-integer      ; %x31-39 *8DIGIT
-    /// hold-until-param = "HOLDUNTIL=" date-time                 ; in UTC
-    /// ```
-    fn read(keyword: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        if keyword.len() == "HOLDFOR".len() {
-            return cursor.run(|_| hold_interval()).map(Self::For);
-        }
-        let start = cursor.offset();
-        let until = DateTime::read(cursor)?;
-        if until.is_utc() { Ok(Self::Until(until)) } else { Err(ParseError::new(start, "not in UTC")) }
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::For(interval) => write_number(out, interval.get().into()),
@@ -209,14 +191,6 @@ impl FutureRelease {
 }
 
 impl Offered for FutureRelease {
-    /// ```abnf
-    /// "FUTURERELEASE" SP max-future-release-interval SP max-future-release-date-time
-    /// ```
-    fn grammar<'a>() -> impl Grammar<'a, Self> {
-        (hold_interval(), byte(b' ', "expected a space"), date_time())
-            .map(|(max_interval, (), max_date_time)| Self { max_interval, max_date_time })
-    }
-
     fn put(&self, out: &mut Vec<u8>) {
         put_offered(out, Some(self.max_interval.get().into()), b"");
         out.push(b' ');
@@ -224,22 +198,64 @@ impl Offered for FutureRelease {
     }
 }
 
-fn hold_interval<'a>() -> impl Grammar<'a, HoldInterval> {
-    const REASON: &str = "expected a number of seconds from 1 on";
-    move |input: &'a [u8]| {
-        let (rest, seconds) = number9(REASON).parse_complete(input)?;
-        match HoldInterval::new(seconds).filter(|_| !input.starts_with(b"0")) {
-            Some(interval) => Ok((rest, interval)),
-            None => Err(nom::Err::Error(Expected { rest: input, reason: REASON })),
+#[cfg(feature = "extensions")]
+mod grammar {
+    use mailwire_core::{
+        Cursor, ParseError, Text,
+        grammar::{Expected, Grammar, byte},
+    };
+    use nom::Parser;
+
+    use super::{
+        super::read::{ReadOffered, ReadValue, number9},
+        FutureRelease, Hold, HoldInterval,
+    };
+    use crate::types::DateTime;
+
+    impl ReadValue for Hold {
+        /// ```abnf
+        /// hold-for-param   = "HOLDFOR=" future-release-integer      ; %x31-39 *8DIGIT
+        /// hold-until-param = "HOLDUNTIL=" date-time                 ; in UTC
+        /// ```
+        fn read(keyword: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+            if keyword.len() == "HOLDFOR".len() {
+                return cursor.run(|_| hold_interval()).map(Self::For);
+            }
+            let start = cursor.offset();
+            let until = DateTime::read(cursor)?;
+            if until.is_utc() { Ok(Self::Until(until)) } else { Err(ParseError::new(start, "not in UTC")) }
         }
     }
-}
 
-/// What is left is the date.
-fn date_time<'a>() -> impl Grammar<'a, DateTime> {
-    move |input: &'a [u8]| match DateTime::new(mailwire_core::Text::from(input)) {
-        Ok(date_time) if date_time.is_utc() => Ok((input.get(input.len()..).unwrap_or_default(), date_time)),
-        _ => Err(nom::Err::Error(Expected { rest: input, reason: "expected a date in UTC" })),
+    impl ReadOffered for FutureRelease {
+        /// ```abnf
+        /// "FUTURERELEASE" SP max-future-release-interval SP max-future-release-date-time
+        /// ```
+        fn grammar<'a>() -> impl Grammar<'a, Self> {
+            (hold_interval(), byte(b' ', "expected a space"), date_time())
+                .map(|(max_interval, (), max_date_time)| Self { max_interval, max_date_time })
+        }
+    }
+
+    fn hold_interval<'a>() -> impl Grammar<'a, HoldInterval> {
+        const REASON: &str = "expected a number of seconds from 1 on";
+        move |input: &'a [u8]| {
+            let (rest, seconds) = number9(REASON).parse_complete(input)?;
+            match HoldInterval::new(seconds).filter(|_| !input.starts_with(b"0")) {
+                Some(interval) => Ok((rest, interval)),
+                None => Err(nom::Err::Error(Expected { rest: input, reason: REASON })),
+            }
+        }
+    }
+
+    /// What is left is the date.
+    fn date_time<'a>() -> impl Grammar<'a, DateTime> {
+        move |input: &'a [u8]| match DateTime::new(Text::from(input)) {
+            Ok(date_time) if date_time.is_utc() => {
+                Ok((input.get(input.len()..).unwrap_or_default(), date_time))
+            }
+            _ => Err(nom::Err::Error(Expected { rest: input, reason: "expected a date in UTC" })),
+        }
     }
 }
 

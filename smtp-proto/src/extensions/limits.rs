@@ -3,19 +3,7 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use mailwire_core::{
-    Text,
-    grammar::{Grammar, byte, expected},
-    private::write_number,
-};
-use nom::{
-    Parser,
-    branch::alt,
-    bytes::complete::take_while1,
-    combinator::{cut, eof, opt, value},
-    multi::separated_list1,
-    sequence::preceded,
-};
+use mailwire_core::{Text, private::write_number};
 
 use super::Offered;
 
@@ -109,70 +97,9 @@ impl SessionLimits {
             None => (word, None),
         })
     }
-
-    fn slot(&mut self, name: &[u8]) -> Option<&mut Option<NonZeroU32>> {
-        Some(match name.len() {
-            7 if name.eq_ignore_ascii_case(b"MAILMAX") => &mut self.mail_max,
-            7 if name.eq_ignore_ascii_case(b"RCPTMAX") => &mut self.rcpt_max,
-            13 if name.eq_ignore_ascii_case(b"RCPTDOMAINMAX") => &mut self.rcpt_domain_max,
-            _ => return None,
-        })
-    }
-
-    /// A limit whose value cannot be read counts as none (section 3.7).
-    fn add(&mut self, name: &[u8], value: Option<&[u8]>, other: &mut Vec<u8>) {
-        if let (Some(slot @ None), Some(limit)) = (self.slot(name), value.and_then(limit_value)) {
-            *slot = Some(limit);
-            return;
-        }
-        if !other.is_empty() {
-            other.push(b' ');
-        }
-        other.extend_from_slice(name);
-        if let Some(value) = value {
-            other.push(b'=');
-            other.extend_from_slice(value);
-        }
-    }
-}
-
-/// ```abnf
-/// %x31-39 0*5DIGIT    ; "0" not allowed, six-digit maximum
-/// ```
-fn limit_value(value: &[u8]) -> Option<NonZeroU32> {
-    if !matches!(value, [b'1'..=b'9', ..]) || value.len() > 6 {
-        return None;
-    }
-    let digits = value.iter().map(|byte| byte.is_ascii_digit().then(|| u32::from(byte - b'0')));
-    let number = digits.reduce(|number, digit| Some(number? * 10 + digit?))??;
-    NonZeroU32::new(number)
 }
 
 impl Offered for SessionLimits {
-    /// ```abnf
-    /// limits-param     = limit-name-value 0*[SP limit-name-value]
-    /// limit-name-value = limit-name ["=" limit-value]
-    /// limit-name       = 1*(ALPHA / DIGIT / "-" / "_")
-    /// limit-value      = 1*(%x21-3A / %x3C-7E)    ; any VCHAR except ";"
-    /// ```
-    ///
-    /// Without any it says nothing, which is as if it was not there (section 3.7).
-    fn grammar<'a>() -> impl Grammar<'a, Self> {
-        let name = take_while1(|byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        let text = take_while1(|byte: u8| byte.is_ascii_graphic() && byte != b';');
-        let text = preceded(byte(b'=', "expected ="), cut(expected("expected a value", text)));
-        let limit = (expected("expected the name of a limit", name), opt(text));
-        let limits = separated_list1(byte(b' ', "expected a space"), limit);
-        alt((value(Vec::new(), eof), limits)).map(|list: Vec<(&'a [u8], Option<&'a [u8]>)>| {
-            let (mut limits, mut other) = (Self::default(), Vec::new());
-            for (name, value) in list {
-                limits.add(name, value, &mut other);
-            }
-            limits.other = Text::from(other);
-            limits
-        })
-    }
-
     fn put(&self, out: &mut Vec<u8>) {
         let known =
             [("RCPTMAX", self.rcpt_max), ("MAILMAX", self.mail_max), ("RCPTDOMAINMAX", self.rcpt_domain_max)];
@@ -188,6 +115,92 @@ impl Offered for SessionLimits {
             out.push(b' ');
             out.extend_from_slice(self.other.as_bytes());
         }
+    }
+}
+
+#[cfg(feature = "extensions")]
+mod grammar {
+    use alloc::vec::Vec;
+    use core::num::NonZeroU32;
+
+    use mailwire_core::{
+        Text,
+        grammar::{Grammar, byte, expected},
+    };
+    use nom::{
+        Parser,
+        branch::alt,
+        bytes::complete::take_while1,
+        combinator::{cut, eof, opt, value},
+        multi::separated_list1,
+        sequence::preceded,
+    };
+
+    use super::{super::read::ReadOffered, SessionLimits};
+
+    impl ReadOffered for SessionLimits {
+        /// ```abnf
+        /// limits-param     = limit-name-value 0*[SP limit-name-value]
+        /// limit-name-value = limit-name ["=" limit-value]
+        /// limit-name       = 1*(ALPHA / DIGIT / "-" / "_")
+        /// limit-value      = 1*(%x21-3A / %x3C-7E)    ; any VCHAR except ";"
+        /// ```
+        ///
+        /// Without any it says nothing, which is as if it was not there (section 3.7).
+        fn grammar<'a>() -> impl Grammar<'a, Self> {
+            let name = take_while1(|byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+            let text = take_while1(|byte: u8| byte.is_ascii_graphic() && byte != b';');
+            let text = preceded(byte(b'=', "expected ="), cut(expected("expected a value", text)));
+            let limit = (expected("expected the name of a limit", name), opt(text));
+            let limits = separated_list1(byte(b' ', "expected a space"), limit);
+            alt((value(Vec::new(), eof), limits)).map(|list: Vec<(&'a [u8], Option<&'a [u8]>)>| {
+                let (mut limits, mut other) = (Self::default(), Vec::new());
+                for (name, value) in list {
+                    limits.add(name, value, &mut other);
+                }
+                limits.other = Text::from(other);
+                limits
+            })
+        }
+    }
+
+    impl SessionLimits {
+        fn slot(&mut self, name: &[u8]) -> Option<&mut Option<NonZeroU32>> {
+            Some(match name.len() {
+                7 if name.eq_ignore_ascii_case(b"MAILMAX") => &mut self.mail_max,
+                7 if name.eq_ignore_ascii_case(b"RCPTMAX") => &mut self.rcpt_max,
+                13 if name.eq_ignore_ascii_case(b"RCPTDOMAINMAX") => &mut self.rcpt_domain_max,
+                _ => return None,
+            })
+        }
+
+        /// A limit whose value cannot be read counts as none (section 3.7).
+        fn add(&mut self, name: &[u8], value: Option<&[u8]>, other: &mut Vec<u8>) {
+            if let (Some(slot @ None), Some(limit)) = (self.slot(name), value.and_then(limit_value)) {
+                *slot = Some(limit);
+                return;
+            }
+            if !other.is_empty() {
+                other.push(b' ');
+            }
+            other.extend_from_slice(name);
+            if let Some(value) = value {
+                other.push(b'=');
+                other.extend_from_slice(value);
+            }
+        }
+    }
+
+    /// ```abnf
+    /// %x31-39 0*5DIGIT    ; "0" not allowed, six-digit maximum
+    /// ```
+    fn limit_value(value: &[u8]) -> Option<NonZeroU32> {
+        if !matches!(value, [b'1'..=b'9', ..]) || value.len() > 6 {
+            return None;
+        }
+        let digits = value.iter().map(|byte| byte.is_ascii_digit().then(|| u32::from(byte - b'0')));
+        let number = digits.reduce(|number, digit| Some(number? * 10 + digit?))??;
+        NonZeroU32::new(number)
     }
 }
 

@@ -4,7 +4,8 @@
 //! [`MailParameters`] and [`RcptParameters`].
 
 // A parameter is one line in the two tables below, which make the structs, the readers, the writers and the setters of
-// them. A value has a type with a `Value` of its own.
+// them. A value has a type with a `Value` of its own. What is read stands in a module `grammar` of each file, over `read.rs`:
+// without the feature `extensions` nothing is.
 
 pub mod burl;
 pub mod checkpoint;
@@ -16,60 +17,29 @@ pub mod future_release;
 pub mod limits;
 pub mod no_soliciting;
 pub mod priority;
+#[cfg_attr(not(feature = "extensions"), path = "unread.rs")]
+mod read;
 pub mod tracking;
 pub mod valid_since;
 pub mod xclient;
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{
-    Cursor, ParseError, Text,
-    grammar::{Expected, Grammar, run_all},
-    keywords,
-    private::write_number,
-};
-use nom::{Parser, bytes::complete::take_while_m_n};
+use mailwire_core::{Cursor, ParseError, keywords, private::write_number};
 
+#[cfg(feature = "extensions")]
+use self::read::ReadField as _;
+pub(crate) use self::read::read_offered;
 use crate::{
     Capability, Mail, Parameter, Rcpt,
     capability::{Extension, ExtensionSet},
-    types::{Mailbox, ParameterValue, chars, xtext},
+    types::{Mailbox, ParameterValue, xtext},
 };
 
 /// What stands after an extension's keyword in the reply to EHLO.
-trait Offered: Sized {
-    /// That of all that stands there, without the space before it.
-    fn grammar<'a>() -> impl Grammar<'a, Self>;
-
+trait Offered {
     /// Appends it, with a space before it unless it is empty.
     fn put(&self, out: &mut Vec<u8>);
-}
-
-fn offered<T: Offered>(
-    parameters: &[u8],
-    make: impl FnOnce(T) -> Capability,
-) -> Result<Capability, ParseError> {
-    run_all(parameters, T::grammar()).map(make)
-}
-
-/// An extension that has parameters in the reply to EHLO.
-///
-/// # Errors
-///
-/// They are not what they have to be.
-#[cold]
-pub(crate) fn read_offered(extension: Extension, parameters: &[u8]) -> Result<Capability, ParseError> {
-    match extension {
-        Extension::Burl => offered(parameters, Capability::Burl),
-        Extension::DeliverBy => offered(parameters, Capability::DeliverBy),
-        Extension::FutureRelease => offered(parameters, Capability::FutureRelease),
-        Extension::Limits => offered(parameters, Capability::Limits),
-        Extension::MtPriority => offered(parameters, Capability::MtPriority),
-        Extension::NoSoliciting => offered(parameters, Capability::NoSoliciting),
-        Extension::Xclient => offered(parameters, Capability::Xclient),
-        Extension::Xforward => offered(parameters, Capability::Xforward),
-        plain => plain.plain().ok_or(ParseError::new(0, "unexpected parameters")),
-    }
 }
 
 /// Appends what stands after the keyword, if anything does.
@@ -97,21 +67,8 @@ fn put_offered(out: &mut Vec<u8>, number: Option<u64>, rest: &[u8]) {
     out.extend_from_slice(rest);
 }
 
-/// Reads a number of one to nine digits.
-fn number9<'a>(reason: &'static str) -> impl Grammar<'a, u32> {
-    move |input: &'a [u8]| {
-        let error = nom::Err::Error(Expected { rest: input, reason });
-        let mut digits = take_while_m_n::<_, &[u8], Expected<'a>>(1, 9, |byte: u8| byte.is_ascii_digit());
-        let (rest, digits) = digits.parse_complete(input).map_err(|_| error)?;
-        Ok((rest, digits.iter().fold(0, |number, byte| number * 10 + u32::from(byte - b'0'))))
-    }
-}
-
 /// What stands after the `=` of a parameter.
 trait Value: Clone {
-    /// Reads it; `keyword` is the parameter's name.
-    fn read(keyword: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError>;
-
     /// Appends it.
     fn write(&self, out: &mut Vec<u8>);
 
@@ -133,14 +90,6 @@ trait Value: Clone {
 
 /// SUBMITTER: an address in `xtext` ([RFC 4405 section 4](https://www.rfc-editor.org/rfc/rfc4405#section-4)).
 impl Value for Mailbox {
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let start = cursor.offset();
-        let encoded = cursor.take_while(|byte| chars::is(byte, chars::VALUE));
-        let decoded =
-            xtext::read(encoded).map_err(|at| ParseError::new(start.saturating_add(at), "not xtext"))?;
-        Self::try_from(Text::from(decoded)).map_err(|_| ParseError::new(start, "expected a mailbox"))
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         xtext::write(self.as_bytes(), out);
     }
@@ -152,10 +101,6 @@ impl Value for Mailbox {
 
 /// XRCPTFORWARD: what only the server understands.
 impl Value for ParameterValue {
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        Self::read(cursor)
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_bytes());
     }
@@ -172,9 +117,6 @@ trait Field {
 
     fn is_set(&self) -> bool;
 
-    /// Reads what follows the parameter's name. Whether it was given before.
-    fn read(&mut self, keyword: &[u8], cursor: &mut Cursor<'_>) -> Result<bool, ParseError>;
-
     /// Appends the parameter; `keyword` is its name with a space before it.
     fn write(&self, keyword: &'static str, out: &mut Vec<u8>);
 
@@ -190,10 +132,6 @@ impl Field for bool {
 
     fn is_set(&self) -> bool {
         *self
-    }
-
-    fn read(&mut self, _: &[u8], _: &mut Cursor<'_>) -> Result<bool, ParseError> {
-        Ok(core::mem::replace(self, true))
     }
 
     fn write(&self, keyword: &'static str, out: &mut Vec<u8>) {
@@ -216,13 +154,6 @@ impl<T: Value> Field for Option<T> {
 
     fn is_set(&self) -> bool {
         self.is_some()
-    }
-
-    fn read(&mut self, keyword: &[u8], cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
-        cursor.expect(b'=', "expected = and a value")?;
-        let again = self.is_some();
-        *self = Some(T::read(keyword, cursor)?);
-        Ok(again)
     }
 
     // Always: a name of known length is put by an instruction or two, and not by a call.
@@ -341,6 +272,7 @@ macro_rules! parameters {
             }
 
             /// Reads what follows the name of a parameter, which stands at `start`. Whether it was given before.
+            #[cfg(feature = "extensions")]
             pub(crate) fn read(
                 &mut self,
                 cursor: &mut Cursor<'_>,

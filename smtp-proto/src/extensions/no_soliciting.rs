@@ -2,19 +2,10 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{
-    Cursor, Invalid, ParseError, Text,
-    grammar::{Expected, Grammar, byte, expected, run_all},
-    text_newtype,
-};
-use nom::{
-    Parser,
-    bytes::complete::{take_while, take_while_m_n},
-    combinator::recognize,
-    multi::separated_list1,
-};
+use mailwire_core::{Cursor, Invalid, ParseError, Text, text_newtype};
 
 use super::{Offered, Value};
+use crate::types::read_all;
 
 text_newtype! {
     /// Classes of solicitations, with a comma between two: of a message in SOLICIT, of a server in its offer ([RFC 3865
@@ -43,11 +34,31 @@ impl SolicitationKeywords {
     /// Something else than words of letters, digits, `.`, `-`, `_` and `:` that begin with a letter, with a comma between
     /// two; or more than 1000 characters.
     pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
-        const WHAT: &str = "solicitation keywords";
-        let text = text.into();
-        run_all(text.as_bytes(), keywords())
-            .map_err(|error| Invalid::new(WHAT, error.offset, error.reason))?;
-        Ok(Self::unchecked(text))
+        read_all("solicitation keywords", text.into(), Self::read)
+    }
+
+    /// ```abnf
+    /// Solicitation-keywords = word 0*("," word)    ; at most 1000 characters
+    /// word     = ALPHA 0*(wordchar)
+    /// wordchar = ("." / "-" / "_" / ":" / ALPHA / DIGIT)
+    /// ```
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let is_wordchar =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
+        let start = cursor.offset();
+        loop {
+            if !cursor.peek().is_some_and(|first| first.is_ascii_alphabetic()) {
+                return Err(cursor.error("expected a letter"));
+            }
+            cursor.take_while(is_wordchar);
+            if !cursor.eat(b',') {
+                break;
+            }
+        }
+        if cursor.offset().saturating_sub(start) > MOST {
+            return Err(ParseError::new(start, "more than 1000 characters"));
+        }
+        Ok(Self::unchecked(cursor.text_from(start)))
     }
 
     /// Each of the keywords.
@@ -56,29 +67,7 @@ impl SolicitationKeywords {
     }
 }
 
-/// ```abnf
-/// Solicitation-keywords = word 0*("," word)    ; at most 1000 characters
-/// word     = ALPHA 0*(wordchar)
-/// wordchar = ("." / "-" / "_" / ":" / ALPHA / DIGIT)
-/// ```
-fn keywords<'a>() -> impl Grammar<'a, &'a [u8]> {
-    let is_wordchar = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
-    let first = expected("expected a letter", take_while_m_n(1, 1, |byte: u8| byte.is_ascii_alphabetic()));
-    let word = (first, take_while(is_wordchar));
-    let mut words = recognize(separated_list1(byte(b',', "expected a comma"), word));
-    move |input: &'a [u8]| match words.parse_complete(input) {
-        Ok((_, words)) if words.len() > MOST => {
-            Err(nom::Err::Error(Expected { rest: input, reason: "more than 1000 characters" }))
-        }
-        result => result,
-    }
-}
-
 impl Value for SolicitationKeywords {
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        cursor.run(|frame| keywords().map(|words| Self::unchecked(Text::of(frame, words))))
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_bytes());
     }
@@ -89,23 +78,49 @@ impl Value for SolicitationKeywords {
 }
 
 impl Offered for Option<SolicitationKeywords> {
-    /// ```abnf
-    /// No-Soliciting-Service = "NO-SOLICITING" [ SP Solicitation-keywords ]
-    /// ```
-    fn grammar<'a>() -> impl Grammar<'a, Self> {
-        move |input: &'a [u8]| {
-            if input.is_empty() {
-                return Ok((input, None));
-            }
-            let (rest, words) = keywords().parse_complete(input)?;
-            Ok((rest, Some(SolicitationKeywords::unchecked(Text::from(words)))))
-        }
-    }
-
     fn put(&self, out: &mut Vec<u8>) {
         if let Some(keywords) = self {
             out.push(b' ');
             out.extend_from_slice(keywords.as_bytes());
+        }
+    }
+}
+
+#[cfg(feature = "extensions")]
+mod grammar {
+    use mailwire_core::{
+        Cursor, ParseError,
+        grammar::{Expected, Grammar},
+    };
+
+    use super::{
+        super::read::{ReadOffered, ReadValue},
+        SolicitationKeywords,
+    };
+
+    impl ReadValue for SolicitationKeywords {
+        fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+            Self::read(cursor)
+        }
+    }
+
+    impl ReadOffered for Option<SolicitationKeywords> {
+        /// ```abnf
+        /// No-Soliciting-Service = "NO-SOLICITING" [ SP Solicitation-keywords ]
+        /// ```
+        fn grammar<'a>() -> impl Grammar<'a, Self> {
+            move |input: &'a [u8]| {
+                let from = |at: usize| input.get(at..).unwrap_or_default();
+                if input.is_empty() {
+                    return Ok((input, None));
+                }
+                match SolicitationKeywords::new(input) {
+                    Ok(keywords) => Ok((from(input.len()), Some(keywords))),
+                    Err(error) => {
+                        Err(nom::Err::Error(Expected { rest: from(error.offset), reason: error.reason }))
+                    }
+                }
+            }
         }
     }
 }

@@ -2,13 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{
-    Cursor, Invalid, ParseError, Text,
-    grammar::{Expected, Grammar},
-    private::check_text,
-    text_newtype,
-};
-use nom::{Parser, bytes::complete::take_while1};
+use mailwire_core::{Invalid, Text, private::check_text, text_newtype};
 
 use super::{Offered, Value};
 
@@ -33,21 +27,6 @@ impl Priority {
 }
 
 impl Value for Priority {
-    /// ```abnf
-    /// priority-value = (["-"] NZDIGIT) / "0"
-    /// ```
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let (length, number) = match cursor.rest() {
-            [b'0', ..] => (1, 0),
-            // Of one digit.
-            [digit @ b'1'..=b'9', ..] => (1, (digit - b'0') as i8),
-            [b'-', digit @ b'1'..=b'9', ..] => (2, -((digit - b'0') as i8)),
-            _ => return Err(cursor.error("expected a number from -9 to 9")),
-        };
-        cursor.skip(length);
-        Ok(Self(number))
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         if self.0 < 0 {
             out.push(b'-');
@@ -80,27 +59,62 @@ const fn is_profile(byte: u8) -> bool {
 }
 
 impl Offered for Option<PriorityProfile> {
-    /// ```abnf
-    /// mt-priority-ehlo = "MT-PRIORITY" [SP priority-profile]
-    /// priority-profile = 1*20(ALPHA / DIGIT / "-" / "_" / ".")
-    /// ```
-    fn grammar<'a>() -> impl Grammar<'a, Self> {
-        move |input: &'a [u8]| {
-            if input.is_empty() {
-                return Ok((input, None));
-            }
-            let (rest, name) = take_while1::<_, &[u8], Expected<'a>>(is_profile).parse_complete(input)?;
-            match PriorityProfile::new(Text::from(name)) {
-                Ok(profile) => Ok((rest, Some(profile))),
-                Err(_) => Err(nom::Err::Error(Expected { rest: input, reason: "a name that is too long" })),
-            }
-        }
-    }
-
     fn put(&self, out: &mut Vec<u8>) {
         if let Some(profile) = self {
             out.push(b' ');
             out.extend_from_slice(profile.as_bytes());
+        }
+    }
+}
+
+#[cfg(feature = "extensions")]
+mod grammar {
+    use mailwire_core::{
+        Cursor, ParseError, Text,
+        grammar::{Expected, Grammar},
+    };
+    use nom::{Parser, bytes::complete::take_while1};
+
+    use super::{
+        super::read::{ReadOffered, ReadValue},
+        Priority, PriorityProfile, is_profile,
+    };
+
+    impl ReadValue for Priority {
+        /// ```abnf
+        /// priority-value = (["-"] NZDIGIT) / "0"
+        /// ```
+        fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+            let (length, number) = match cursor.rest() {
+                [b'0', ..] => (1, 0),
+                // Of one digit.
+                [digit @ b'1'..=b'9', ..] => (1, (digit - b'0') as i8),
+                [b'-', digit @ b'1'..=b'9', ..] => (2, -((digit - b'0') as i8)),
+                _ => return Err(cursor.error("expected a number from -9 to 9")),
+            };
+            cursor.skip(length);
+            Ok(Self(number))
+        }
+    }
+
+    impl ReadOffered for Option<PriorityProfile> {
+        /// ```abnf
+        /// mt-priority-ehlo = "MT-PRIORITY" [SP priority-profile]
+        /// priority-profile = 1*20(ALPHA / DIGIT / "-" / "_" / ".")
+        /// ```
+        fn grammar<'a>() -> impl Grammar<'a, Self> {
+            move |input: &'a [u8]| {
+                if input.is_empty() {
+                    return Ok((input, None));
+                }
+                let (rest, name) = take_while1::<_, &[u8], Expected<'a>>(is_profile).parse_complete(input)?;
+                match PriorityProfile::new(Text::from(name)) {
+                    Ok(profile) => Ok((rest, Some(profile))),
+                    Err(_) => {
+                        Err(nom::Err::Error(Expected { rest: input, reason: "a name that is too long" }))
+                    }
+                }
+            }
         }
     }
 }

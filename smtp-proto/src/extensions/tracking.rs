@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use mailwire_core::{
-    Cursor, Invalid, ParseError, Text,
+    Invalid, Text,
     private::{check_text, write_number},
 };
 
-use super::{Value, number9};
+use super::Value;
 
 /// How the way of a message can be asked for: MTRK ([RFC 3885 section
 /// 3.1](https://www.rfc-editor.org/rfc/rfc3885#section-3.1)). MAIL must have an
@@ -72,21 +72,6 @@ const fn is_base64(byte: u8) -> bool {
 }
 
 impl Value for Tracking {
-    /// ```abnf
-    /// mtrk-parameter = "MTRK=" mtrk-certifier [ ":" mtrk-timeout ]
-    /// mtrk-certifier = base64
-    /// mtrk-timeout   = 1*9DIGIT
-    /// ```
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let start = cursor.offset();
-        let certifier = cursor.text_while1(is_base64, "expected a certifier in base64")?;
-        let mut tracking = Self::new(certifier).map_err(|error| ParseError::new(start, error.reason))?;
-        if cursor.eat(b':') {
-            tracking.timeout = Some(cursor.run(|_| number9("expected a number of seconds"))?);
-        }
-        Ok(tracking)
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.certifier.as_bytes());
         if let Some(timeout) = self.timeout {
@@ -97,6 +82,33 @@ impl Value for Tracking {
 
     fn compact(&self) -> Self {
         Self { certifier: self.certifier.compact(), ..*self }
+    }
+}
+
+#[cfg(feature = "extensions")]
+mod grammar {
+    use mailwire_core::{Cursor, ParseError};
+
+    use super::{
+        super::read::{ReadValue, number9},
+        Tracking, is_base64,
+    };
+
+    impl ReadValue for Tracking {
+        /// ```abnf
+        /// mtrk-parameter = "MTRK=" mtrk-certifier [ ":" mtrk-timeout ]
+        /// mtrk-certifier = base64
+        /// mtrk-timeout   = 1*9DIGIT
+        /// ```
+        fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+            let start = cursor.offset();
+            let certifier = cursor.text_while1(is_base64, "expected a certifier in base64")?;
+            let mut tracking = Self::new(certifier).map_err(|error| ParseError::new(start, error.reason))?;
+            if cursor.eat(b':') {
+                tracking.timeout = Some(cursor.run(|_| number9("expected a number of seconds"))?);
+            }
+            Ok(tracking)
+        }
     }
 }
 

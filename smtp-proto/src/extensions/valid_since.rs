@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Cursor, Invalid, ParseError};
+use mailwire_core::Invalid;
 
 use super::Value;
 use crate::types::DateTime;
@@ -73,24 +73,6 @@ impl ValidSince {
 }
 
 impl Value for ValidSince {
-    /// ```abnf
-    /// rrvs-param = "RRVS=" date-time [ ";" ( "C" / "R" ) ]
-    /// ```
-    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let start = cursor.offset();
-        let since = Self::new(DateTime::read(cursor)?);
-        let mut since = since.map_err(|error| ParseError::new(start, error.reason))?;
-        if cursor.eat(b';') {
-            since.no_support = Some(match cursor.peek() {
-                Some(b'C' | b'c') => NoSupport::Continue,
-                Some(b'R' | b'r') => NoSupport::Reject,
-                _ => return Err(cursor.error("expected C or R")),
-            });
-            cursor.skip(1);
-        }
-        Ok(since)
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         self.since.write(out);
         match self.no_support {
@@ -102,6 +84,34 @@ impl Value for ValidSince {
 
     fn compact(&self) -> Self {
         Self { since: self.since.compact(), ..*self }
+    }
+}
+
+#[cfg(feature = "extensions")]
+mod grammar {
+    use mailwire_core::{Cursor, ParseError};
+
+    use super::{super::read::ReadValue, NoSupport, ValidSince};
+    use crate::types::DateTime;
+
+    impl ReadValue for ValidSince {
+        /// ```abnf
+        /// rrvs-param = "RRVS=" date-time [ ";" ( "C" / "R" ) ]
+        /// ```
+        fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+            let start = cursor.offset();
+            let since = Self::new(DateTime::read(cursor)?);
+            let mut since = since.map_err(|error| ParseError::new(start, error.reason))?;
+            if cursor.eat(b';') {
+                since.no_support = Some(match cursor.peek() {
+                    Some(b'C' | b'c') => NoSupport::Continue,
+                    Some(b'R' | b'r') => NoSupport::Reject,
+                    _ => return Err(cursor.error("expected C or R")),
+                });
+                cursor.skip(1);
+            }
+            Ok(since)
+        }
     }
 }
 

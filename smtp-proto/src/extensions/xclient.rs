@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 
-use mailwire_core::{Cursor, Invalid, ParseError, Text, grammar::Grammar, keywords};
+use mailwire_core::{Cursor, Invalid, ParseError, Text, keywords};
 
 use super::Offered;
 use crate::{Capabilities, Capability, capability::Extension, types::xtext};
@@ -320,17 +320,26 @@ impl Capabilities {
 }
 
 impl Offered for AttributeNames {
-    fn grammar<'a>() -> impl Grammar<'a, Self> {
-        |input: &'a [u8]| {
-            let names = input.split(|&byte| byte == b' ').filter_map(AttributeName::of);
-            Ok((input.get(input.len()..).unwrap_or_default(), Self::new(names)))
-        }
-    }
-
     fn put(&self, out: &mut Vec<u8>) {
         for name in &self.0 {
             out.push(b' ');
             out.extend_from_slice(name.as_str().as_bytes());
+        }
+    }
+}
+
+#[cfg(feature = "extensions")]
+mod grammar {
+    use mailwire_core::grammar::Grammar;
+
+    use super::{super::read::ReadOffered, AttributeName, AttributeNames};
+
+    impl ReadOffered for AttributeNames {
+        fn grammar<'a>() -> impl Grammar<'a, Self> {
+            |input: &'a [u8]| {
+                let names = input.split(|&byte| byte == b' ').filter_map(AttributeName::of);
+                Ok((input.get(input.len()..).unwrap_or_default(), Self::new(names)))
+            }
         }
     }
 }
