@@ -147,7 +147,7 @@ fn clear() -> Config {
 async fn all(client: &mut Client) -> Result<Vec<Bytes>> {
     let mut messages = Vec::new();
     for scan in client.list().await? {
-        messages.push(client.retr(scan.number.get()).await?.bytes(1 << 20).await?);
+        messages.push(client.retr(scan.number).await?.bytes(1 << 20).await?);
     }
     Ok(messages)
 }

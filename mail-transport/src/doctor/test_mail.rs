@@ -309,21 +309,20 @@ async fn look_by_pop3(test: &Test, client: &mut pop3::Client, begun: Instant) ->
     let mut listed = client.list().await?;
     listed.sort_unstable_by_key(|one| one.number);
     for one in listed.into_iter().rev().take(NEWEST) {
-        let number = one.number.get();
         // Neither the message nor a report of it is large.
         let is_small = one.octets.is_none_or(|octets| octets <= READ as u64);
-        let header = match client.top(number, 0).await {
+        let header = match client.top(one.number, 0).await {
             Ok(body) => body.bytes(READ).await?,
             Err(error) if error.refused().is_none() => return Err(error),
             // TOP is not there everywhere.
-            Err(_) if is_small => client.retr(number).await?.bytes(READ).await?,
+            Err(_) if is_small => client.retr(one.number).await?.bytes(READ).await?,
             Err(_) => continue,
         };
         if results::field(&header, "Message-ID").next().is_some_and(|value| value.contains(&test.id)) {
             return Ok(Some(Seen::Arrived(header.to_vec(), begun.elapsed())));
         }
         if is_small && results::may_be_report(&header) {
-            let report = client.retr(number).await?.bytes(READ).await?;
+            let report = client.retr(one.number).await?.bytes(READ).await?;
             if results::is_report_of(&report, &test.id) {
                 return Ok(Some(Seen::Returned(report.to_vec())));
             }

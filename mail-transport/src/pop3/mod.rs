@@ -12,7 +12,7 @@ pub(crate) use client::greeted;
 #[cfg(feature = "client")]
 pub use client::{
     Body, Client, Config, Download, Downloaded, Downloads, HeaderDigest, Keep, Listed, LoginMechanism,
-    QuitError, RetrievedMessages, Seen,
+    QuitError, RetrievedMessages, Seen, ToNumber,
 };
 pub use mailwire_pop3 as proto;
 #[cfg(feature = "client")]

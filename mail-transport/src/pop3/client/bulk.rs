@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use mailwire_core::{Misuse, Ticket};
 use mailwire_pop3::{Command, MessageNumber, client::Connection};
 
-use super::{Body, Call, Client, answer, send, unclaimed};
+use super::{Body, Call, Client, ToNumber, answer, send, unclaimed};
 use crate::{Error, Refused, Result, session::Session};
 
 /// DELE commands on their way at once. The machine sends them one by one where PIPELINING (RFC 2449
@@ -23,7 +23,7 @@ impl Client {
     /// A number is 0, and nothing is sent; or the connection fails.
     pub async fn dele_all(
         &mut self,
-        messages: impl IntoIterator<Item = u32>,
+        messages: impl IntoIterator<Item = impl ToNumber>,
     ) -> Result<Vec<(u32, Result<(), Refused>)>> {
         let messages = numbers(messages)?;
         self.session.finish_dropped(unclaimed).await?;
@@ -71,7 +71,7 @@ impl Client {
     /// A number is 0, and nothing is sent; or the connection fails.
     pub async fn retr_all(
         &mut self,
-        messages: impl IntoIterator<Item = u32>,
+        messages: impl IntoIterator<Item = impl ToNumber>,
     ) -> Result<RetrievedMessages<'_>> {
         let messages = numbers(messages)?;
         self.session.finish_dropped(unclaimed).await?;
@@ -181,8 +181,8 @@ impl std::fmt::Debug for Retrieving {
 }
 
 /// All of them are checked before the first is sent.
-fn numbers(messages: impl IntoIterator<Item = u32>) -> Result<Vec<MessageNumber>> {
-    messages.into_iter().map(|message| MessageNumber::try_from(message).map_err(Error::from)).collect()
+fn numbers(messages: impl IntoIterator<Item = impl ToNumber>) -> Result<Vec<MessageNumber>> {
+    messages.into_iter().map(|message| message.to_number().map_err(Error::from)).collect()
 }
 
 /// `None` if the queue is full; if this command is `alone`, that is an error, as waiting for another

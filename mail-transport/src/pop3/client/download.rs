@@ -364,8 +364,7 @@ impl<'a> Downloads<'a> {
     pub async fn quit(mut self) -> Result<Downloaded, QuitError> {
         let mut refused = Vec::new();
         let mut gone = Vec::new();
-        let numbers: Vec<u32> = self.deleted.iter().map(|number| number.get()).collect();
-        match self.client.dele_all(numbers).await {
+        match self.client.dele_all(self.deleted.iter().copied()).await {
             Ok(results) => {
                 for (number, (of, result)) in self.deleted.iter().zip(results) {
                     match result {

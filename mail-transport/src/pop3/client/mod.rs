@@ -9,13 +9,12 @@
 //! let mut client = pop3::Client::connect(endpoint, &credentials).await?;
 //!
 //! for message in client.list().await? {
-//!     let number = message.number.get();
-//!     let mut body = client.retr(number).await?;
+//!     let mut body = client.retr(message.number).await?;
 //!     while let Some(chunk) = body.chunk().await? {
 //!         // A part of the message. Nothing is kept of what was read before.
 //! #       let _ = chunk;
 //!     }
-//!     client.dele(number).await?;
+//!     client.dele(message.number).await?;
 //! }
 //! // Only now the messages are deleted.
 //! assert!(matches!(client.quit().await?, pop3::Deletions::Done(_)));
@@ -39,12 +38,13 @@ mod config;
 mod download;
 mod header;
 mod login;
+mod number;
 mod seen;
 
 use mailwire_core::{Channel, Error as Violation, ParseError, Text, Ticket};
 use mailwire_pop3::{
     Capabilities, Command, DropListing, Follows, Keyword, LanguageListing, LanguageRange, LanguageTag,
-    LineText, Listing, MessageNumber, Reply, ReplyText, ResponseCode, ScanListing, UniqueIdListing,
+    LineText, Listing, Reply, ReplyText, ResponseCode, ScanListing, UniqueIdListing,
     client::{Connection, Deletions, Event},
 };
 
@@ -54,6 +54,7 @@ pub use self::{
     config::{Config, LoginMechanism},
     download::{Download, Downloaded, Downloads, Keep, Listed},
     header::HeaderDigest,
+    number::ToNumber,
     seen::Seen,
 };
 use crate::{
@@ -160,8 +161,8 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn list_one(&mut self, message: u32) -> Result<ScanListing> {
-        let message = MessageNumber::try_from(message)?;
+    pub async fn list_one(&mut self, message: impl ToNumber) -> Result<ScanListing> {
+        let message = message.to_number()?;
         match self.call(Command::List(Some(message))).await? {
             Reply::Listing(Listing::Scan(scan)) if scan.number == message => Ok(scan),
             _ => Err(unexpected("an answer to LIST about something else")),
@@ -192,8 +193,8 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses (it need not know UIDL), or the connection fails.
-    pub async fn uidl_one(&mut self, message: u32) -> Result<UniqueIdListing> {
-        let message = MessageNumber::try_from(message)?;
+    pub async fn uidl_one(&mut self, message: impl ToNumber) -> Result<UniqueIdListing> {
+        let message = message.to_number()?;
         match self.call(Command::Uidl(Some(message))).await? {
             Reply::Listing(Listing::UniqueId(id)) if id.number == message => Ok(id),
             _ => Err(unexpected("an answer to UIDL about something else")),
@@ -216,8 +217,8 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn retr(&mut self, message: u32) -> Result<Body<'_>> {
-        self.body(Command::Retr(MessageNumber::try_from(message)?)).await
+    pub async fn retr(&mut self, message: impl ToNumber) -> Result<Body<'_>> {
+        self.body(Command::Retr(message.to_number()?)).await
     }
 
     /// TOP: asks for a message's header and the first lines of its body ([RFC 1939 section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
@@ -225,8 +226,8 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses (it need not know TOP), or the connection fails.
-    pub async fn top(&mut self, message: u32, lines: u64) -> Result<Body<'_>> {
-        self.body(Command::Top { number: MessageNumber::try_from(message)?, lines }).await
+    pub async fn top(&mut self, message: impl ToNumber, lines: u64) -> Result<Body<'_>> {
+        self.body(Command::Top { number: message.to_number()?, lines }).await
     }
 
     /// DELE: marks a message, to be deleted by [`quit`](Self::quit).
@@ -234,8 +235,8 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn dele(&mut self, message: u32) -> Result<()> {
-        self.call(Command::Dele(MessageNumber::try_from(message)?)).await.map(drop)
+    pub async fn dele(&mut self, message: impl ToNumber) -> Result<()> {
+        self.call(Command::Dele(message.to_number()?)).await.map(drop)
     }
 
     /// RSET: takes all marks back.
