@@ -15,7 +15,7 @@ use crate::deviation;
 macro_rules! set {
     ($(#[$doc:meta])* $set:ident of $item:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+        #[derive(Clone, PartialEq, Eq, Hash, Default)]
         pub struct $set {
             /// One bit for each of the known ones.
             known: u32,
@@ -144,6 +144,12 @@ macro_rules! set {
             }
         }
 
+        impl fmt::Debug for $set {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_set().entries(self.iter()).finish()
+            }
+        }
+
         impl fmt::Display for $set {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("(")?;
@@ -175,6 +181,7 @@ set! {
     /// let flags: FlagSet = [Flag::Seen, Flag::new("$Label1")?].into_iter().collect();
     /// assert!(flags.contains(&Flag::Seen) && !flags.contains(&Flag::Deleted));
     /// assert_eq!(flags.to_string(), "(\\Seen $Label1)");
+    /// assert_eq!(format!("{:?}", FlagSet::from([Flag::Seen, Flag::Draft])), "{Seen, Draft}");
     /// # Ok::<(), mailwire_core::Invalid>(())
     /// ```
     FlagSet of Flag
