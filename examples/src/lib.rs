@@ -29,7 +29,7 @@ pub use self::{
     folder::{Folder, Kept, NewMessage, file_name},
     input::Input,
     link::Link,
-    mailboxes::{MailboxArguments, can_be_selected, delimiter},
+    mailboxes::{MailboxArguments, delimiter},
     program::{arguments, exit_code, program, progress, say, tell},
     status::{EXIT_STATUS, Later, Status, Tally, Usage},
     suspects::Suspects,

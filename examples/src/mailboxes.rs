@@ -5,7 +5,7 @@ use mailwire_transport::imap::{
     Client,
     proto::{
         response::ListData,
-        types::{ListPattern, MailboxAttribute, MailboxName},
+        types::{ListPattern, MailboxName},
     },
 };
 
@@ -51,7 +51,7 @@ impl MailboxArguments {
         let delimiter = delimiter(&listed);
         let mut mailboxes = Vec::new();
         for mailbox in listed {
-            if can_be_selected(&mailbox) && self.mean(&mailbox.name, delimiter)? {
+            if mailbox.is_selectable() && self.mean(&mailbox.name, delimiter)? {
                 mailboxes.push(mailbox);
             }
         }
@@ -63,13 +63,6 @@ impl MailboxArguments {
 #[must_use]
 pub fn delimiter(listed: &[ListData]) -> Option<char> {
     listed.iter().find_map(|mailbox| mailbox.delimiter).map(char::from)
-}
-
-/// Whether a mailbox has messages, or can have.
-#[must_use]
-pub fn can_be_selected(mailbox: &ListData) -> bool {
-    let none = [MailboxAttribute::NoSelect, MailboxAttribute::NonExistent];
-    !none.iter().any(|attribute| mailbox.attributes.contains(attribute))
 }
 
 #[cfg(test)]

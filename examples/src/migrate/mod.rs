@@ -28,7 +28,7 @@ use mailwire_transport::imap::{
 
 pub use self::journal::Journal;
 use self::{copy::Copying, names::Names};
-use crate::{Failed, Link, MailboxArguments, Tally, can_be_selected, delimiter, tell};
+use crate::{Failed, Link, MailboxArguments, Tally, delimiter, tell};
 
 /// How an account is copied.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,7 +85,7 @@ impl Account {
     }
 
     fn has(&self, name: &MailboxName) -> bool {
-        self.mailboxes.iter().any(|mailbox| can_be_selected(mailbox) && mailbox.name.to_utf7() == *name)
+        self.mailboxes.iter().any(|mailbox| mailbox.is_selectable() && mailbox.name.to_utf7() == *name)
     }
 
     /// The mailbox that is for this.
@@ -127,7 +127,7 @@ where
 {
     let from = source.retried(async |client| Account::of(client).await).await?;
     let to = target.retried(async |client| Account::of(client).await).await?;
-    for mailbox in from.mailboxes.iter().filter(|mailbox| can_be_selected(mailbox)) {
+    for mailbox in from.mailboxes.iter().filter(|mailbox| mailbox.is_selectable()) {
         let name = mailbox.name.to_unicode();
         if !meant.mean(&mailbox.name, from.names.delimiter)? {
             continue;

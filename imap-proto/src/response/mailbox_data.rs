@@ -10,9 +10,9 @@ use crate::{
     deviation,
     extensions::object_ids::ObjectIds,
     types::{
-        Atom, ImapString, MailboxAttributes, MailboxName, ModSeq, RawValue, Reader, Uid, UidValidity, chars,
-        eat_nil, read_astring, read_count, read_delimiter, read_known_count, skip_value, write_astring,
-        write_delimiter, write_number, write_spaced, write_string,
+        Atom, ImapString, MailboxAttribute, MailboxAttributes, MailboxName, ModSeq, RawValue, Reader, Uid,
+        UidValidity, chars, eat_nil, read_astring, read_count, read_delimiter, read_known_count, skip_value,
+        write_astring, write_delimiter, write_number, write_spaced, write_string,
     },
 };
 
@@ -81,6 +81,27 @@ impl ListData {
     #[must_use]
     pub const fn new(kind: ListKind, name: MailboxName, delimiter: Option<u8>) -> Self {
         Self { kind, attributes: MailboxAttributes::new(), delimiter, name, extensions: Vec::new() }
+    }
+
+    /// Whether there are messages in it, or can be: it is there, and more than a level in the names of others
+    /// ([RFC 9051 section 7.3.1](https://www.rfc-editor.org/rfc/rfc9051#section-7.3.1): `\Noselect`, `\NonExistent`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_imap::{Dialect, Response, Untagged};
+    ///
+    /// let levels = Response::parse(&r#"* LIST (\Noselect) "/" Archive"#.into(), Dialect::Strict)?;
+    /// assert!(matches!(levels.value, Response::Untagged(Untagged::List(levels)) if !levels.is_selectable()));
+    /// let mailbox = Response::parse(&r#"* LIST () "/" Archive/2026"#.into(), Dialect::Strict)?;
+    /// assert!(matches!(mailbox.value, Response::Untagged(Untagged::List(mailbox)) if mailbox.is_selectable()));
+    /// # Ok::<(), mailwire_imap::ParseError>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn is_selectable(&self) -> bool {
+        use MailboxAttribute::{NoSelect, NonExistent};
+        ![NoSelect, NonExistent].iter().any(|attribute| self.attributes.contains(attribute))
     }
 
     /// ```text

@@ -209,8 +209,7 @@ fn levels(mailbox: &ListData) -> usize {
 }
 
 fn is_mailbox(mailbox: &ListData) -> bool {
-    let none = [MailboxAttribute::NoSelect, MailboxAttribute::NonExistent];
-    !mailbox.name.is_inbox() && !none.iter().any(|attribute| mailbox.attributes.contains(attribute))
+    !mailbox.name.is_inbox() && mailbox.is_selectable()
 }
 
 #[cfg(test)]
