@@ -281,6 +281,18 @@ async fn a_silent_server_ends_the_handshake_in_time() {
     ));
 }
 
+#[tokio::test]
+async fn a_server_that_begins_in_clear_is_told_from_bad_tls() {
+    let (listener, port) = listen().await;
+    let ca = TestCa::new().unwrap();
+    let endpoint = endpoint(port, Security::implicit_tls(), ca.client_tls().unwrap());
+    let greeting = async { listener.accept().await.unwrap().0.write_all(b"220 mx.example.org\r\n").await };
+    let (error, sent) = tokio::join!(endpoint.connect(), greeting);
+    let (error, ()) = (error.unwrap_err().to_string(), sent.unwrap());
+    assert!(error.starts_with(&format!("localhost:{port}: the TLS handshake failed: ")), "{error}");
+    assert!(error.contains("Security::required_starttls()"), "{error}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn unix_sockets_count_as_protected() {

@@ -88,7 +88,7 @@ impl Envelope {
 }
 
 fn missing(reason: &'static str) -> InvalidValue {
-    InvalidValue::new(Invalid::new("header of a message", 0, reason), "")
+    Invalid::new("header of a message", 0, reason).into()
 }
 
 /// Leaves Bcc and Resent-Bcc out of the header of a message ([RFC 5322 section

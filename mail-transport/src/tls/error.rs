@@ -70,7 +70,18 @@ impl HandshakeError {
 
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}the TLS handshake failed: {}", AtServer(self.server.as_deref()), self.error)
+        write!(f, "{}the TLS handshake failed: {}", AtServer(self.server.as_deref()), self.error)?;
+        match *self.error {
+            // The first bytes that came are a greeting, as at ports 25, 587, 143 and 110.
+            rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)
+                if self.server.is_some() =>
+            {
+                f.write_str(
+                    ": the server does not begin with TLS; Security::required_starttls() is for such a port",
+                )
+            }
+            _ => Ok(()),
+        }
     }
 }
 
