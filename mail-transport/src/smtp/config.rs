@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mailwire_core::{Channel, setters};
+use mailwire_core::{Channel, Dialect, setters};
 use mailwire_smtp::{AddressLiteral, Domain, EhloName, Host, Limits, client};
 
 use super::Missing;
@@ -72,6 +72,8 @@ pub struct Config {
     pub binding_fallback: bool,
     /// The most iterations that a server may ask for in SCRAM: 500,000 by default.
     pub scram_iterations: u32,
+    /// The dialect in which the server is read: how exactly it is held to the grammar.
+    pub dialect: Dialect,
     /// What the server may use up.
     pub limits: Limits,
 }
@@ -95,6 +97,7 @@ impl Default for Config {
             allow_clear_credentials: false,
             binding_fallback: true,
             scram_iterations: DEFAULT_MAX_ITERATIONS,
+            dialect: Dialect::default(),
             limits: Limits::client(),
         }
     }
@@ -124,6 +127,7 @@ impl Config {
         let timeouts = endpoint.timeouts();
         let mut config = client::Config::new(name, channel);
         config.lmtp = self.lmtp;
+        config.dialect = self.dialect;
         config.pipelining = self.pipelining;
         config.bare_newline = self.bare_newline;
         config.early_hello = self.early_hello;
@@ -152,6 +156,8 @@ setters!(Config {
     with_bare_newline(bare_newline: mailwire_core::dot::BareNewline),
     with_allow_clear_credentials(allow_clear_credentials: bool),
     with_binding_fallback(binding_fallback: bool),
+    with_dialect(dialect: Dialect),
+    with_limits(limits: Limits),
 });
 
 /// The address that this side has, unless it tells nothing: some servers refuse `[127.0.0.1]`.

@@ -196,4 +196,6 @@ setters!(Config {
     with_allow_clear_credentials(allow_clear_credentials: bool),
     with_binding_fallback(binding_fallback: bool),
     with_profile(profile: some Profile),
+    with_dialect(dialect: Dialect),
+    with_limits(limits: Limits),
 });

@@ -130,4 +130,6 @@ setters!(Config {
     with_xclient(xclient: some Xclient),
     with_ask_capabilities(ask_capabilities: bool),
     with_allow_clear_credentials(allow_clear_credentials: bool),
+    with_dialect(dialect: Dialect),
+    with_limits(limits: Limits),
 });
