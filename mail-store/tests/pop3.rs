@@ -532,7 +532,10 @@ async fn streams_twenty_megabytes_in_bounded_memory() {
     // Two buffers of the server, the pipe, and one buffer of the client.
     assert!(most < 512 * 1024, "{most} bytes were somewhere in between");
     let error = client.retr(1).await.unwrap().bytes(1 << 20).await.unwrap_err();
-    assert!(matches!(error, Error::Protocol(mailwire_core::Error::LimitExceeded { .. })), "{error:?}");
+    assert!(
+        matches!(error, Error::Protocol { error: mailwire_core::Error::LimitExceeded { .. }, .. }),
+        "{error:?}"
+    );
     let mut sink = tokio::io::sink();
     assert_eq!(client.retr(1).await.unwrap().copy_to(&mut sink).await.unwrap(), 20 << 20);
     assert_eq!(client.quit().await.unwrap(), Deletions::None);
@@ -545,7 +548,10 @@ async fn a_message_that_cannot_be_read_is_not_taken_for_whole() {
     client.dele(1).await.unwrap();
     client.rset().await.unwrap();
     let error = client.retr(1).await.unwrap().copy_to(&mut tokio::io::sink()).await.unwrap_err();
-    assert!(matches!(error, Error::Protocol(mailwire_core::Error::UnexpectedEof { .. })), "{error:?}");
+    assert!(
+        matches!(error, Error::Protocol { error: mailwire_core::Error::UnexpectedEof { .. }, .. }),
+        "{error:?}"
+    );
 }
 
 /// Polls a future so many times, and drops it then. `None` if it was not ready.
@@ -752,7 +758,7 @@ async fn a_server_may_vanish_at_any_byte() {
                 break;
             }
             Err(error) => {
-                assert!(matches!(error, Error::Protocol(_)), "{left}: {error:?}");
+                assert!(matches!(error, Error::Protocol { .. }), "{left}: {error:?}");
                 match deletions {
                     Deletions::None => assert!(is_there, "{left}"),
                     Deletions::Lost(1) => {
@@ -853,7 +859,10 @@ async fn a_server_without_stls_gets_no_credentials() {
     let server = Running::start(in_clear(Pop3Service::new(store(&[]))), CLEAR).await;
     let endpoint = Endpoint::tcp("127.0.0.1", server.address.port(), Security::required_starttls());
     let error = Client::connect_with(endpoint, clear()).await.unwrap_err();
-    assert!(matches!(error, Error::Protocol(mailwire_core::Error::TlsUnavailable { .. })), "{error:?}");
+    assert!(
+        matches!(error, Error::Protocol { error: mailwire_core::Error::TlsUnavailable { .. }, .. }),
+        "{error:?}"
+    );
     server.end().await;
 }
 
@@ -867,7 +876,7 @@ async fn a_shutdown_tells_clients_and_deletes_nothing() {
     let error = client.quit().await.unwrap_err();
     match &error.error {
         Error::Refused(refused) => assert_eq!(refused.code.as_ref().unwrap(), "SYS/TEMP"),
-        Error::Io(_) | Error::Protocol(_) => {}
+        Error::Io(_) | Error::Protocol { .. } => {}
         _ => panic!("{error:?}"),
     }
     assert!(!matches!(error.deletions, Deletions::Done(_)));

@@ -464,7 +464,7 @@ async fn a_client_refuses_injected_and_missing_tls() {
     let starttls = Security::required_starttls();
     let injected: &[&str] = &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n250 injected\r\n"];
     let error = connect_to(script(injected).await, starttls).await.unwrap_err();
-    assert!(matches!(error, Error::Protocol(BytesAfterUpgrade { .. })), "{error}");
+    assert!(matches!(error, Error::Protocol { error: BytesAfterUpgrade { .. }, .. }), "{error}");
 
     for lines in
         [&["220 mx\r\n", "250 mx\r\n"][..], &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "454 not now\r\n"]]
@@ -473,7 +473,7 @@ async fn a_client_refuses_injected_and_missing_tls() {
         assert!(matches!(error.violation(), Some(TlsUnavailable { .. })), "{error}");
     }
     let error = connect_to(script(&["220 mx\r\n250 early\r\n"]).await, starttls).await.unwrap_err();
-    assert!(matches!(error, Error::Protocol(_)), "{error}");
+    assert!(matches!(error, Error::Protocol { .. }), "{error}");
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ mod client {
                 return Ok(());
             }
             let limit = limit as u64;
-            Err(Error::Protocol(mailwire_core::Error::LimitExceeded { what: "bytes of a body", limit }))
+            Err(mailwire_core::Error::LimitExceeded { what: "bytes of a body", limit }.into())
         }
     }
 

@@ -30,8 +30,13 @@ pub enum Error {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The peer breaks the protocol, or closed the connection in the middle of something.
-    #[error(transparent)]
-    Protocol(#[from] mailwire_core::Error),
+    #[error("{}{error}", AtServer(.server.as_deref()))]
+    Protocol {
+        /// What the peer did.
+        error: mailwire_core::Error,
+        /// The server, where this side is its client and knows it.
+        server: Option<String>,
+    },
     /// The error within, and the server had said something before that answers no command: a sentence in
     /// place of a reply, a warning. That can be the only explanation that there is.
     #[error("{error}; the server said: {words}")]
@@ -122,13 +127,19 @@ impl From<std::convert::Infallible> for Error {
     }
 }
 
+impl From<mailwire_core::Error> for Error {
+    fn from(error: mailwire_core::Error) -> Self {
+        Self::Protocol { error, server: None }
+    }
+}
+
 impl From<DriverError> for Error {
     fn from(error: DriverError) -> Self {
         match error {
             DriverError::Io(error) => Self::Io(error),
-            DriverError::Protocol(error) => Self::Protocol(error),
+            DriverError::Protocol(error) => error.into(),
             DriverError::BytesBeforeUpgrade => {
-                Self::Protocol(mailwire_core::Error::BytesAfterUpgrade { command: "STARTTLS" })
+                mailwire_core::Error::BytesAfterUpgrade { command: "STARTTLS" }.into()
             }
         }
     }
@@ -165,7 +176,7 @@ impl Clone for Error {
             #[cfg(feature = "proxy")]
             Self::Proxy(error) => Self::Proxy(error.clone()),
             Self::Tls(error) => Self::Tls(error.clone()),
-            Self::Protocol(error) => Self::Protocol(*error),
+            Self::Protocol { error, server } => Self::Protocol { error: *error, server: server.clone() },
             Self::WithWords { error, words } => {
                 Self::WithWords { error: error.clone(), words: words.clone() }
             }
@@ -213,7 +224,7 @@ impl Error {
     #[must_use]
     pub fn violation(&self) -> Option<&mailwire_core::Error> {
         match self {
-            Self::Protocol(error) => Some(error),
+            Self::Protocol { error, .. } => Some(error),
             Self::WithWords { error, .. } => error.violation(),
             _ => None,
         }
@@ -228,7 +239,7 @@ impl Error {
             Self::Io(_) | Self::Timeout { .. } | Self::Spent | Self::Closed | Self::Ended(_) => true,
             #[cfg(feature = "pool")]
             Self::Busy { .. } => true,
-            Self::Protocol(error) => matches!(
+            Self::Protocol { error, .. } => matches!(
                 error,
                 mailwire_core::Error::UnexpectedEof { .. } | mailwire_core::Error::TimedOut { .. }
             ),
@@ -259,14 +270,14 @@ impl Error {
         match self {
             Self::Io(_)
             | Self::Closed
-            | Self::Protocol(mailwire_core::Error::UnexpectedEof { .. })
+            | Self::Protocol { error: mailwire_core::Error::UnexpectedEof { .. }, .. }
             | Self::Misuse(Misuse::WrongState(mailwire_core::WrongState::Ending)) => true,
             Self::WithWords { error, .. } => error.is_end(),
             _ => false,
         }
     }
 
-    /// Adds what failed to an I/O error that does not tell: the server, or what was being done.
+    /// Adds the server to an error that does not tell it, and to an I/O error what was being done.
     #[cfg(feature = "client")]
     pub(crate) fn during(self, place: &dyn fmt::Display, what: &dyn fmt::Display) -> Self {
         match self {
@@ -277,6 +288,9 @@ impl Error {
             Self::Tls(TlsError::Handshake(error)) => error.with_server(place.to_string()).into(),
             Self::Timeout { phase, after, server: None } => {
                 Self::Timeout { phase, after, server: Some(place.to_string()) }
+            }
+            Self::Protocol { error, server: None } => {
+                Self::Protocol { error, server: Some(place.to_string()) }
             }
             error => error,
         }

@@ -76,7 +76,7 @@ pub(crate) const fn cause(error: &Error) -> &'static str {
         Error::Closed => "closed",
         Error::Io(_) => "io",
         Error::Tls(_) => "tls",
-        Error::Protocol(_) => "protocol",
+        Error::Protocol { .. } => "protocol",
         Error::Timeout { .. } => "timeout",
         Error::Refused(_) => "goodbye",
         _ => "other",

@@ -73,6 +73,6 @@ async fn injected_bytes_and_early_ends_are_errors() {
         a.write_all(input).await.unwrap();
         drop(a);
         let mut framed = Framed::new(b, Codec::new(Toy::server()));
-        assert!(matches!(framed.next().await, Some(Err(Error::Protocol(_)))));
+        assert!(matches!(framed.next().await, Some(Err(Error::Protocol { .. }))));
     }
 }

@@ -4,7 +4,7 @@
 
 mod peer;
 
-use mailwire_core::Error as Violation;
+use mailwire_core::{Dialect, Error as Violation};
 use mailwire_transport::{
     Endpoint, Error, InvalidValue, Payload, Phase, RefusedKind, Result, Security, Stream, Timeouts,
     imap::{self, UidSet},
@@ -78,7 +78,10 @@ async fn a_421_between_messages_is_told() {
 #[tokio::test]
 async fn an_ended_connection_says_what_ended_it() {
     let (error, mut client) = send(&transaction("S: 250 ok\nS: 250 ok\nS: 354 go")).await;
-    assert!(matches!(error, Error::Io(_) | Error::Protocol(Violation::UnexpectedEof { .. })), "{error:?}");
+    assert!(
+        matches!(error, Error::Io(_) | Error::Protocol { error: Violation::UnexpectedEof { .. }, .. }),
+        "{error:?}"
+    );
     for _ in 0..2 {
         let later = client.noop().await.unwrap_err();
         assert_eq!(later.to_string(), format!("the connection is over: {error}"));
@@ -179,9 +182,23 @@ async fn greetings_of_another_kind_are_told() {
                 _ => with(&script, pop3).await.unwrap_err(),
             };
             assert!(matches!(error.violation(), Some(Violation::InvalidGreeting { .. })), "{error:?}");
-            assert!(error.to_string().ends_with(&format!("the server said: {greeting}")), "{error}");
+            let text = error.to_string();
+            assert!(text.ends_with(&format!("the server said: {greeting}")), "{text}");
+            assert!(text.starts_with("mail.example:1: the greeting is not one of this protocol"), "{text}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_strict_client_takes_no_deviation() {
+    // A tab where a space is due.
+    let script = "S: 220\tmx.example\nC: EHLO localhost\nS: 250 mx.example";
+    assert!(with(script, smtp).await.is_ok());
+    let strict = smtp::Config::anonymous().with_dialect(Dialect::Strict);
+    let greeting = "S: 220\tmx.example\nwait";
+    let refused = with(greeting, async |stream| smtp::Client::over(stream, endpoint(), strict).await).await;
+    let error = refused.unwrap_err();
+    assert!(matches!(error.violation(), Some(Violation::InvalidGreeting { .. })), "{error:?}");
 }
 
 #[tokio::test]

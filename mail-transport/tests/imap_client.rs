@@ -1036,7 +1036,10 @@ async fn what_cannot_be_read_ends_no_call() {
         assert_eq!(malformed.len(), 3, "{malformed:?}");
         assert_eq!(malformed[0].bytes, "* 2 FETCH UID 2 ENVELOPE");
         // How this one ended, nobody knows.
-        assert!(matches!(client.noop().await, Err(Error::Protocol(Violation::Unexpected { .. }))));
+        assert!(matches!(
+            client.noop().await,
+            Err(Error::Protocol { error: Violation::Unexpected { .. }, .. })
+        ));
         client.noop().await
     })
     .await
@@ -1465,7 +1468,9 @@ async fn the_server_vanishes_at_each_byte() {
             assert!(
                 matches!(
                     &error,
-                    Error::Io(_) | Error::Closed | Error::Protocol(Violation::UnexpectedEof { .. })
+                    Error::Io(_)
+                        | Error::Closed
+                        | Error::Protocol { error: Violation::UnexpectedEof { .. }, .. }
                 ),
                 "{end}: {error:?}"
             );
@@ -1511,7 +1516,7 @@ async fn nothing_goes_out_before_tls() {
     // Bytes after the answer, in one piece with it.
     let error =
         refused_before_tls("S: * OK hi\nC: A STARTTLS\nS: A OK go\r* CAPABILITY IMAP4rev1 AUTH=PLAIN").await;
-    assert!(matches!(error, Error::Protocol(Violation::BytesAfterUpgrade { .. })), "{error:?}");
+    assert!(matches!(error, Error::Protocol { error: Violation::BytesAfterUpgrade { .. }, .. }), "{error:?}");
 }
 
 #[tokio::test]

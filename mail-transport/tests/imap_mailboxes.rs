@@ -244,7 +244,10 @@ async fn the_pairs_of_a_copy_have_an_end() -> Result<()> {
     let mut client = client("MOVE", answers.leak(), config).await?;
     client.select("INBOX").await?;
     let error = client.uid_move_to("1:2".parse::<UidSet>().unwrap(), "x").await.unwrap_err();
-    assert!(matches!(error, Error::Protocol(mailwire_core::Error::LimitExceeded { .. })), "{error:?}");
+    assert!(
+        matches!(error, Error::Protocol { error: mailwire_core::Error::LimitExceeded { .. }, .. }),
+        "{error:?}"
+    );
     Ok(())
 }
 

@@ -117,7 +117,7 @@ async fn story(scripts: impl IntoIterator<Item = String>, options: WatchOptions)
                 Error::Refused(refused) => format!("lost: {:?}", refused.kind),
                 Error::Timeout { .. } => "lost: timeout".into(),
                 Error::Io(_) => "lost: refused".into(),
-                Error::Closed | Error::Protocol(_) => "lost: closed".into(),
+                Error::Closed | Error::Protocol { .. } => "lost: closed".into(),
                 other => format!("lost: {other:?}"),
             }),
             Ok(other) => words.push(format!("{other:?}")),

@@ -99,7 +99,7 @@ fn check<T>(what: &str, fits: bool, result: Result<T>) {
             within_limit(weight_of(value), what);
             assert!(fits, "{what}");
         }
-        Err(Error::Protocol(Violation::LimitExceeded { limit, .. })) => {
+        Err(Error::Protocol { error: Violation::LimitExceeded { limit, .. }, .. }) => {
             assert!(limit == LIMIT as u64 && !fits, "{what}");
         }
         Err(error) => panic!("{what}: {error:?}"),
@@ -191,13 +191,13 @@ async fn capabilities() {
     let names = |count: usize| (0..count).fold(String::new(), |all, n| format!("{all} X-NAME-{n}"));
     let script = format!("S: * OK [CAPABILITY IMAP4rev1{}] hi\nwait", names(10_000));
     let error = with(&script, peer::imap).await.unwrap_err();
-    assert!(matches!(error, Error::Protocol(Violation::LimitExceeded { .. })), "{error:?}");
+    assert!(matches!(error, Error::Protocol { error: Violation::LimitExceeded { .. }, .. }), "{error:?}");
     let lines = repeated(900, |n| format!("250-X{n} {}", "x".repeat(400)));
     let script = format!("S: 220 hi\nC: EHLO localhost\n{lines}wait");
     let config = smtp::Config::anonymous();
     let error = with(&script, async |stream| smtp::Client::over(stream, endpoint(), config).await).await;
     let error = error.unwrap_err();
-    assert!(matches!(error, Error::Protocol(Violation::LimitExceeded { .. })), "{error:?}");
+    assert!(matches!(error, Error::Protocol { error: Violation::LimitExceeded { .. }, .. }), "{error:?}");
 }
 
 #[tokio::test]

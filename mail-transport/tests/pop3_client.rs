@@ -280,7 +280,10 @@ async fn what_is_not_read_is_thrown_away() {
         assert!(body.chunk().await?.is_some());
         let top = client.top(1, 0).await?;
         let error = top.bytes(2).await.unwrap_err();
-        assert!(matches!(error, Error::Protocol(mailwire_core::Error::LimitExceeded { limit: 2, .. })));
+        assert!(matches!(
+            error,
+            Error::Protocol { error: mailwire_core::Error::LimitExceeded { limit: 2, .. }, .. }
+        ));
         // An empty line, as one server answers.
         client.noop().await
     })
@@ -337,7 +340,10 @@ async fn a_silent_server_is_not_waited_for_for_ever() {
             result = client => result.unwrap_err(),
             () = silent => unreachable!("it waits for ever"),
         };
-        assert!(matches!(error, Error::Protocol(mailwire_core::Error::TimedOut { .. })), "{error:?}");
+        assert!(
+            matches!(error, Error::Protocol { error: mailwire_core::Error::TimedOut { .. }, .. }),
+            "{error:?}"
+        );
         assert!(error.is_transient());
     }
 }

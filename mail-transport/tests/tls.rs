@@ -97,7 +97,10 @@ async fn injected_bytes_after_starttls_are_refused_by_the_server() {
     raw.read_exact(&mut go).await.unwrap();
     raw.write_all(b"EVIL\r\n").await.unwrap();
     let (same, later) = server.await.unwrap();
-    assert!(matches!(same, Err(Error::Protocol(mailwire_core::Error::BytesAfterUpgrade { .. }))));
+    assert!(matches!(
+        same,
+        Err(Error::Protocol { error: mailwire_core::Error::BytesAfterUpgrade { .. }, .. })
+    ));
     assert!(matches!(later, Err(Error::Tls(TlsError::Handshake(_)))), "{later:?}");
 }
 

@@ -131,7 +131,7 @@ impl ServerCertVerifier for Verifier {
 pub(super) fn failure(error: &Error) -> Option<TlsFailure> {
     use rustls::{CertificateError as Bad, Error::InvalidCertificate};
     match error {
-        Error::Protocol(mailwire_core::Error::TlsUnavailable { .. }) => {
+        Error::Protocol { error: mailwire_core::Error::TlsUnavailable { .. }, .. } => {
             Some(TlsFailure::StarttlsNotSupported)
         }
         Error::WithWords { error, .. } => failure(error),

@@ -205,7 +205,7 @@ impl Course {
                 refused.command = self.command().unwrap_or(refused.command);
                 refused.into()
             }
-            Some(Words::Sentence(words)) if lost || matches!(error, Error::Protocol(_)) => {
+            Some(Words::Sentence(words)) if lost || error.violation().is_some() => {
                 Error::WithWords { error: Box::new(self.locate(error)), words }
             }
             words => {

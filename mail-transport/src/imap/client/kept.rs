@@ -11,7 +11,7 @@ use mailwire_imap::{
 };
 
 use super::items::data_ref;
-use crate::{Error, Result, refused::beginning};
+use crate::{Result, refused::beginning};
 
 /// A list that grows takes up to three times its elements while it does.
 const GROWTH: usize = 3;
@@ -40,7 +40,7 @@ impl Room {
         let weight = size_of::<T>().saturating_mul(GROWTH).saturating_mul(count).saturating_add(beside);
         let limit = self.limit as u64;
         let over = Violation::LimitExceeded { what: "bytes that one call collects", limit };
-        self.left = self.left.checked_sub(weight).ok_or(Error::Protocol(over))?;
+        self.left = self.left.checked_sub(weight).ok_or(over)?;
         Ok(())
     }
 
