@@ -159,8 +159,8 @@
 //! | `simd` | messages are searched with the vector registers that the processor has, of up to 32 bytes; needs Rust 1.89 |
 //!
 //! A feature that is off costs neither code nor dependencies. A program that sends mail needs no more than
-//! `default-features = false, features = ["smtp", "client", "ring", "platform-verifier"]`, and `scram` unless its server
-//! takes passwords as they are, within TLS, as most do; `oauth` where it logs in by tokens.
+//! `default-features = false, features = ["smtp", "client", "ring", "platform-verifier"]`, one that reads a mailbox `"imap"` or `"pop3"` in
+//! place of `"smtp"`. `scram` is for servers that do not take passwords as they are, within TLS, as most do; `oauth` for logins by tokens.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(any(feature = "smtp", feature = "imap", feature = "pop3")),

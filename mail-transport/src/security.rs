@@ -88,7 +88,7 @@ pub enum Protocol {
     Smtp,
     /// SMTP from a user to the own server ([RFC 6409](https://www.rfc-editor.org/rfc/rfc6409)).
     Submission,
-    /// LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)).
+    /// LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)). A client speaks it by `smtp::Config::lmtp`.
     Lmtp,
     /// IMAP ([RFC 9051](https://www.rfc-editor.org/rfc/rfc9051)).
     Imap,

@@ -98,7 +98,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A server at the port that is registered for its protocol and protection.
+    /// A server at the port that is registered for its protocol and protection. Nothing else is taken from the protocol: what is
+    /// spoken there is the client's, and `smtp::Config::lmtp` asks one of SMTP to speak LMTP.
     #[must_use]
     pub fn new(host: impl Into<String>, protocol: Protocol, security: Security) -> Self {
         Self::tcp(host, security.default_port(protocol), security)

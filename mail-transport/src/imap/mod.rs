@@ -9,16 +9,18 @@ pub mod server;
 pub use client::Pool;
 #[cfg(feature = "client")]
 pub use client::{
-    Client, Config, FetchedMessage, FetchedMessages, FlagChange, Found, Idle, LoginMechanism, ToMailbox,
-    ToSet,
+    AppendOptions, AppendUid, Body, Client, Config, FetchedMessage, FetchedMessages, FlagChange, Found, Idle,
+    LoginMechanism, Selected, StoredUnchanged, ToMailbox, ToSet, Update,
 };
 #[cfg(all(feature = "client", feature = "sync"))]
 pub use client::{Watch, WatchEvent, WatchOptions};
 pub use mailwire_imap as proto;
+#[cfg(all(feature = "client", feature = "sync"))]
+pub use mailwire_imap::sync::{Change, SyncOptions, SyncState};
 pub use mailwire_imap::{
     Capability,
     command::{FetchAtt, FetchAtts, SearchKey, StatusAtt},
-    types::{Flag, MailboxName, SequenceSet, UidSet},
+    types::{Flag, FlagSet, MailboxName, Section, SeqNumber, SequenceSet, Uid, UidSet},
 };
 #[cfg(feature = "server")]
 pub use server::Server;

@@ -178,6 +178,25 @@ impl<P: ServerProtocol<S>, S: Send + Sync + 'static> Server<P, S> {
     /// are get told, messages on their way have the [grace](ServerLimits::grace) to end, and this
     /// returns. If this future is dropped, all of its connections are cut.
     ///
+    /// It borrows the server; a task of its own takes it along:
+    ///
+    /// ```no_run
+    /// # use mailwire_transport::{Result, server::Listener, smtp::{Server, proto::{Reply, ReplyCode}, server::each_message}};
+    /// # use tokio_util::sync::CancellationToken;
+    /// # #[cfg(feature = "smtp")]
+    /// # async fn run(listener: Listener) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    /// # let service = each_message(async |_| Reply::new(ReplyCode::OK, "2.0.0 Seen"));
+    /// let server = Server::new(service, "mx.example.org".try_into()?);
+    /// let stop = CancellationToken::new();
+    /// let stopped = stop.clone();
+    /// let serving = tokio::spawn(async move { server.serve(listener, stopped).await });
+    /// // Later:
+    /// stop.cancel();
+    /// serving.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The listener is of no more use.

@@ -89,6 +89,19 @@ impl FetchedMessage {
         return Some(mailwire_imap::reading::decode_words(subject));
     }
 
+    /// Returns who it is from, for people: the addresses of the field From in the envelope, with their names decoded as
+    /// [`decoded_subject`](Self::decoded_subject) is. Others are read by [`addresses`](mailwire_imap::reading::addresses).
+    #[cfg(feature = "imap-extensions")]
+    #[inline]
+    #[must_use]
+    pub fn decoded_from(&self) -> Vec<mailwire_imap::reading::NamedAddress> {
+        let from = self.envelope().map_or(&[][..], Envelope::from);
+        #[cfg(feature = "encoded-words")]
+        return mailwire_imap::reading::addresses_with(from, &crate::charset_text).collect();
+        #[cfg(not(feature = "encoded-words"))]
+        return mailwire_imap::reading::addresses(from).collect();
+    }
+
     /// Returns the parts, with extension data if there is any.
     #[must_use]
     pub fn body_structure(&self) -> Option<&BodyStructure> {
