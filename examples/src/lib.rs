@@ -47,6 +47,10 @@ mod readmes {
     struct Core;
     #[doc = include_str!("../../mail-transport/README.md")]
     struct Transport;
+    #[doc = include_str!("../../docs/src/reading.md")]
+    struct Reading;
     #[doc = include_str!("../../docs/src/serving.md")]
     struct Serving;
+    #[doc = include_str!("../../docs/src/testing.md")]
+    struct Testing;
 }
