@@ -22,7 +22,7 @@ use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
     deviation,
-    types::{MailboxName, Reader, chars, write_astring, write_number, write_spaced},
+    types::{Atom, MailboxName, Reader, chars, write_astring, write_number, write_spaced},
 };
 
 // Types
@@ -200,7 +200,10 @@ impl Verb {
 /// ```
 fn resource<'a>(frame: &'a Bytes) -> impl Grammar<'a, ResourceName> {
     let atom = take_while1(|byte| chars::is(byte, chars::ATOM));
-    map(expected("expected a resource", atom), move |name: &'a [u8]| ResourceName::of(frame, name))
+    map(expected("expected a resource", atom), move |name: &'a [u8]| {
+        let other = || ResourceName::Other(Atom::unchecked(Text::of(frame, name)));
+        ResourceName::known(name).unwrap_or_else(other)
+    })
 }
 
 fn sp_number<'a>(dialect: Dialect) -> impl Grammar<'a, u64> {

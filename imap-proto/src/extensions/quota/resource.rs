@@ -1,6 +1,5 @@
 //! What can be limited.
 
-use bytes::Bytes;
 use mailwire_core::{Invalid, Text, keywords};
 
 use crate::types::Atom;
@@ -45,11 +44,7 @@ impl ResourceName {
         })
     }
 
-    pub(super) fn of(frame: &Bytes, name: &[u8]) -> Self {
-        Self::known(name).unwrap_or_else(|| Self::Other(Atom::unchecked(Text::of(frame, name))))
-    }
-
-    fn known(name: &[u8]) -> Option<Self> {
+    pub(super) fn known(name: &[u8]) -> Option<Self> {
         Known::of(name).map(|known| match known {
             Known::Storage => Self::Storage,
             Known::Message => Self::Message,
