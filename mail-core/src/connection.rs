@@ -54,7 +54,8 @@ pub trait Connection {
 
     /// Whether what an event [tells in part](Self::is_part) was asked for by what this side waits for.
     ///
-    /// What was not gives the peer no time: a driver lets the time of the whole run out however much of it comes.
+    /// What was not gives the peer no time: a driver lets the time of the whole run out however much of it comes. So it is with what
+    /// leads to no event, unless that leaves the machine [at rest](Self::is_at_rest).
     fn is_asked_for(&self, event: &Self::Event) -> bool {
         let _ = event;
         true

@@ -138,6 +138,9 @@ impl From<DriverError> for Error {
         match error {
             DriverError::Io(error) => Self::Io(error),
             DriverError::Protocol(error) => error.into(),
+            DriverError::Flooded { limit } => {
+                mailwire_core::Error::LimitExceeded { what: "bytes that nobody asked for", limit }.into()
+            }
             DriverError::BytesBeforeUpgrade => {
                 mailwire_core::Error::BytesAfterUpgrade { command: "STARTTLS" }.into()
             }

@@ -66,10 +66,20 @@ impl Clock {
         self.unasked = self.unasked.saturating_add(count as u64);
     }
 
+    /// How long waiting for the peer would have had to be for what it has sent that nobody had asked for.
+    const fn flooded(&self) -> Duration {
+        Duration::from_secs(self.unasked / UNASKED_RATE)
+    }
+
+    /// How many bytes that nobody had asked for were too many, if they have used up more of the time than waiting has.
+    pub(super) fn flood(&self) -> Option<u64> {
+        (self.flooded() > self.waited).then(|| self.flooded().as_secs().saturating_mul(UNASKED_RATE))
+    }
+
     /// What is left of the time of the whole, apart from the present wait.
     pub(super) fn left(&self, limit: Duration, whole: Whole) -> Option<Duration> {
         let earned = self.moved.checked_div(whole.least_rate.into()).unwrap_or(0);
-        let spent = self.waited.saturating_add(Duration::from_secs(self.unasked / UNASKED_RATE));
+        let spent = self.waited.saturating_add(self.flooded());
         let all = whole.time?.max(limit).saturating_add(Duration::from_secs(earned));
         Some(all.saturating_sub(spent))
     }

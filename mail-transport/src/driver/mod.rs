@@ -15,6 +15,7 @@ use std::{
     ops::{Deref, DerefMut},
     pin::{Pin, pin},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
@@ -251,14 +252,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
                     if C::is_part(&event) {
                         self.clock.stop();
                         if !self.connection.is_asked_for(&event) {
-                            self.take_unasked(buffered.saturating_sub(self.input.len()));
+                            self.take_unasked(buffered.saturating_sub(self.input.len()))?;
                         }
                     } else {
                         self.clock.restart();
                     }
                     return Poll::Ready(Ok(Step::Event(event)));
                 }
-                Ok(Next::NeedInput) => ready!(self.poll_exchange(cx))?,
+                Ok(Next::NeedInput) => {
+                    // What gives no event leads to nothing: it is passed over, or is a part of something short.
+                    if self.input.len() < buffered && !self.connection.is_at_rest() {
+                        self.take_unasked(buffered.saturating_sub(self.input.len()))?;
+                    }
+                    ready!(self.poll_exchange(cx))?;
+                }
                 Ok(Next::Paused) => {
                     if !ready!(self.poll_paused(cx))? {
                         self.clock.stop();
@@ -459,13 +466,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
 
     /// So many bytes came that nobody had asked for. They can come without a pause, so that nothing is waited for.
     #[cold]
-    fn take_unasked(&mut self, count: usize) {
+    fn take_unasked(&mut self, count: usize) -> Result<(), DriverError<C::Error>> {
         self.clock.unasked(count);
-        let left = self.connection.timeout().and_then(|limit| self.clock.left(limit, self.whole()));
-        if left.is_some_and(|left| left.is_zero()) {
-            self.clock.restart();
-            self.connection.handle_timeout();
+        match self.connection.timeout() {
+            Some(limit) if self.is_used_up(limit) => self.run_out(),
+            _ => Ok(()),
         }
+    }
+
+    /// Whether the time of the whole has passed.
+    fn is_used_up(&self, limit: Duration) -> bool {
+        self.clock.left(limit, self.whole()).is_some_and(|left| left.is_zero())
+    }
+
+    /// The time of the present step has run out, by waiting or by what nobody asked for.
+    fn run_out(&mut self) -> Result<(), DriverError<C::Error>> {
+        let flood = self.clock.flood();
+        self.clock.restart();
+        if let Some(limit) = flood {
+            self.failed = Some(io::ErrorKind::InvalidData);
+            return Err(DriverError::Flooded { limit });
+        }
+        self.connection.handle_timeout();
+        Ok(())
     }
 
     const fn whole(&self) -> Whole {
@@ -482,12 +505,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         }
         let whole = self.whole();
         ready!(self.clock.poll(cx, limit, whole));
-        self.clock.restart();
-        if of_machine.is_none() {
-            return Poll::Ready(Err(self.fail(io::ErrorKind::TimedOut.into())));
+        match of_machine {
+            Some(_) => Poll::Ready(self.run_out()),
+            None => Poll::Ready(Err(self.fail(io::ErrorKind::TimedOut.into()))),
         }
-        self.connection.handle_timeout();
-        Poll::Ready(Ok(()))
     }
 
     fn fail(&mut self, error: io::Error) -> DriverError<C::Error> {

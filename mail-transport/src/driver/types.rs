@@ -105,6 +105,14 @@ pub enum DriverError<E = mailwire_core::Error> {
     /// The machine found a violation, or its time ran out. Its last reply was written.
     #[error(transparent)]
     Protocol(E),
+    /// The peer has sent so much that nobody had asked for, before it came to the end of what was due, that its time is used up:
+    /// each MiB costs a second of [`step_deadline`](DriverConfig::step_deadline), as whoever sends without a pause is never waited
+    /// for.
+    #[error("too much from the peer: more than {limit} bytes that nobody asked for")]
+    Flooded {
+        /// The bytes that were too many.
+        limit: u64,
+    },
     /// Bytes in clear lie before an upgrade: never taken for protected ones (CVE-2011-0411).
     #[error("bytes in clear before an upgrade of the stream: refused as an injection")]
     BytesBeforeUpgrade,

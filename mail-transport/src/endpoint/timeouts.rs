@@ -28,7 +28,9 @@ pub struct Timeouts {
     /// All from the connected stream to the end of the login: 15 minutes.
     pub login: Duration,
     /// The whole of a command with all that comes before its end: 30 minutes. Time that the caller takes
-    /// for itself, between two pieces of a body, does not count.
+    /// for itself, between two pieces of a body, does not count. Each MiB that no command asked for costs a second of it, so that a
+    /// flood without a pause has an end, too: [`LimitExceeded`](mailwire_core::Error::LimitExceeded) in place of
+    /// [`TimedOut`](mailwire_core::Error::TimedOut).
     pub whole: Duration,
     /// The least rate of what is large, in bytes per second: so many bytes of a whole, in either
     /// direction, give the server another second. 100; 0 for none. What no command asked for gives none.
