@@ -1,9 +1,12 @@
 //! Capabilities.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, ParseError, Parsed, Text, keywords, private::write_number, sasl::Mechanism};
+use mailwire_core::{
+    Cursor, ParseError, Parsed, Text, escape_ascii, keywords, private::write_number, sasl::Mechanism,
+};
 
 use crate::{
     context::ParseContext,
@@ -13,6 +16,14 @@ use crate::{
 
 /// One thing that a server offers: a line of the reply to CAPA ([RFC 2449 sections 5 and
 /// 6](https://www.rfc-editor.org/rfc/rfc2449#section-5)).
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_pop3::Capability;
+///
+/// assert_eq!(Capability::LoginDelay { seconds: 900, per_user: true }.to_string(), "LOGIN-DELAY 900 USER");
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -86,6 +97,16 @@ keywords! {
         AuthRespCode = "AUTH-RESP-CODE",
         Utf8 = "UTF8",
         Lang = "LANG",
+    }
+}
+
+/// The line of the reply to CAPA: `LOGIN-DELAY 900`.
+impl fmt::Display for Capability {
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        escape_ascii(&out).fmt(f)
     }
 }
 

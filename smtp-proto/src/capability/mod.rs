@@ -4,9 +4,10 @@ mod line;
 mod list;
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use mailwire_core::{
-    Invalid, Text, keywords,
+    Invalid, Text, escape_ascii, keywords,
     private::{check_text, write_number},
     sasl::Mechanism,
 };
@@ -23,6 +24,14 @@ use crate::{
 
 /// One extension that a server offers ([RFC 5321 section
 /// 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)).
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_smtp::Capability;
+///
+/// assert_eq!(Capability::Size(Some(1000)).to_string(), "SIZE 1000");
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -380,6 +389,16 @@ impl Extension {
                 return None;
             }
         })
+    }
+}
+
+/// The line of the reply to EHLO: `SIZE 1000`.
+impl fmt::Display for Capability {
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        escape_ascii(&out).fmt(f)
     }
 }
 
