@@ -1,6 +1,6 @@
 //! Whether and how bytes are protected.
 
-use std::{future::Future, time::Duration};
+use std::{fmt, future::Future, time::Duration};
 
 use mailwire_core::Channel;
 
@@ -80,6 +80,17 @@ impl Security {
     }
 }
 
+/// `TLS`, `STARTTLS` or `no TLS`.
+impl fmt::Display for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self.0 {
+            Kind::Implicit => "TLS",
+            Kind::StartTls => "STARTTLS",
+            Kind::Plaintext => "no TLS",
+        })
+    }
+}
+
 /// The protocols, as far as ports go.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,6 +105,19 @@ pub enum Protocol {
     Imap,
     /// POP3 ([RFC 1939](https://www.rfc-editor.org/rfc/rfc1939)).
     Pop3,
+}
+
+/// The name for people: `IMAP`, `submission`.
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Smtp => "SMTP",
+            Self::Submission => "submission",
+            Self::Lmtp => "LMTP",
+            Self::Imap => "IMAP",
+            Self::Pop3 => "POP3",
+        })
+    }
 }
 
 /// Lets `work` take `limit` at most.
@@ -132,5 +156,11 @@ mod tests {
         ] {
             assert_eq!(ways.map(|way| way.default_port(protocol)), ports);
         }
+    }
+
+    #[test]
+    fn people_can_read_them() {
+        let security = Security::required_starttls();
+        assert_eq!(format!("{} with {security}", Protocol::Submission), "submission with STARTTLS");
     }
 }

@@ -177,16 +177,10 @@ impl Settings {
     }
 }
 
-/// `imaps://mail.example.org:993`, as people read it.
+/// As people read it: `IMAP at mail.example.org:993 with TLS`.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let protocol = match self.protocol {
-            Protocol::Imap => "IMAP",
-            Protocol::Pop3 => "POP3",
-            _ => "submission",
-        };
-        let how = if self.security == Security::implicit_tls() { "TLS" } else { "STARTTLS" };
-        write!(f, "{protocol} at {}:{} with {how}", self.host, self.port)
+        write!(f, "{} at {}:{} with {}", self.protocol, self.host, self.port, self.security)
     }
 }
 
