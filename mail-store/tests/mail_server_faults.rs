@@ -439,3 +439,34 @@ async fn faults_are_each_connection_s_own() {
     answered.sort_unstable();
     assert_eq!(answered.iter().map(|it| it.1).collect::<Vec<_>>(), [true, true, false, true]);
 }
+
+#[tokio::test]
+async fn all_connections_are_cut_at_once() {
+    let server = MailServer::start().await.unwrap();
+    let mut idling = Client::connect(&server, Protocol::Imap).await.unwrap();
+    idling.imap().select("INBOX").await.unwrap();
+    let mut idle = idling.imap().idle().await.unwrap();
+    let mut others = Vec::new();
+    for protocol in ALL {
+        others.push(Client::connect(&server, protocol).await.unwrap());
+    }
+    server.inject(Fault::stall().before("NOOP").over(Protocol::Imap));
+    let mut stalled = Client::connect(&server, Protocol::Imap).await.unwrap();
+    let stalling = async {
+        while server.faults().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        server.cut_connections();
+    };
+    let (stalled, ()) = tokio::join!(stalled.noop(), stalling);
+    assert!(stalled.unwrap_err().is_transient());
+    assert!(idle.next().await.unwrap_err().is_transient());
+    for mut other in others {
+        assert!(other.noop().await.unwrap_err().is_transient());
+    }
+    for protocol in ALL {
+        let mut again = Client::connect(&server, protocol).await.unwrap();
+        again.noop().await.unwrap();
+        again.leave().await.unwrap();
+    }
+}

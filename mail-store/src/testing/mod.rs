@@ -42,7 +42,8 @@
 //!
 //! [`Fault`]s are given by [`Config::with_faults`] or, at any time, [`MailServer::inject`]: a reply in place of another, a
 //! delay, a lost connection and others, at any command or byte of any protocol, by a script or by chance.
-//! [`MailServer::faults`] tells what has happened. What a client must not get wrong is whether a message was sent:
+//! [`MailServer::faults`] tells what has happened, and [`MailServer::cut_connections`] ends all connections at once, wherever
+//! they stand. What a client must not get wrong is whether a message was sent:
 //!
 //! ```
 //! use mailwire_store::testing::{Fault, MailServer};

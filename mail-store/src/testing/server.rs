@@ -80,7 +80,7 @@ pub enum StartError {
     #[error("{0} is to get all other mail, and is no user")]
     CatchAll(String),
     /// It cannot listen at a place.
-    #[error("cannot listen for {protocol:?} at {address}: {error}")]
+    #[error("cannot listen for {protocol} at {address}: {error}")]
     Listen {
         /// The protocol.
         protocol: Protocol,
@@ -417,7 +417,7 @@ impl<S> MailServer<S> {
     #[allow(clippy::panic, reason = "a test is better off with the reason than with an endpoint of nothing")]
     pub fn address(&self, protocol: Protocol, security: Security) -> SocketAddr {
         let Some(listening) = self.find(protocol, security) else {
-            panic!("the server was started without a listener for {protocol:?} with {security:?}");
+            panic!("the server was started without a listener for {protocol} with {security}");
         };
         listening.address
     }
@@ -500,6 +500,13 @@ impl<S> MailServer<S> {
     /// can](Config::injectable).
     pub fn inject(&self, fault: Fault) {
         self.script.add(fault);
+    }
+
+    /// Cuts all connections that there are at this moment, those too that wait for something, as a lost network does: what
+    /// reconnects has to come back. Others are taken. It does nothing where the configuration says that nothing
+    /// [can go wrong](Config::injectable).
+    pub fn cut_connections(&self) {
+        self.script.cut();
     }
 
     /// Has nothing go wrong any more.

@@ -38,6 +38,7 @@ pub(in crate::testing) struct Faulty {
     cue: Cue,
     speech: Speech,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
     begun: bool,
     /// What came of the client, and of that, how much is for the server now.
     input: BytesMut,
@@ -80,6 +81,7 @@ impl Faulty {
     pub(in crate::testing) fn new(cue: Cue, stop: CancellationToken) -> Self {
         Self {
             speech: Speech::new(cue.protocol),
+            cut: Box::pin(cue.cut().cancelled_owned()),
             cue,
             stop: Box::pin(stop.cancelled_owned()),
             begun: false,
@@ -250,6 +252,7 @@ impl Faulty {
     /// Writes what there is to be written, as far as nothing keeps it from that.
     fn poll_drain(&mut self, below: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            self.poll_cut(cx);
             match self.phase {
                 Phase::Open => {}
                 Phase::Stalled => return self.poll_stalled(below, cx),
@@ -293,6 +296,18 @@ impl Faulty {
                 let _ = Pin::new(&mut *below).poll_flush(cx);
                 self.waits = Some(Box::pin(tokio::time::sleep(pause)));
             }
+        }
+    }
+
+    /// Ends the connection if all are to be cut, whatever it waits for.
+    fn poll_cut(&mut self, cx: &mut Context<'_>) {
+        if !matches!(self.phase, Phase::Ended(_))
+            && !self.is_ending()
+            && self.cut.as_mut().poll(cx).is_ready()
+        {
+            (self.phase, self.waits) = (Phase::Open, None);
+            self.output.clear();
+            self.then = Some(Action::Cut);
         }
     }
 

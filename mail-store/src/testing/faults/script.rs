@@ -10,6 +10,7 @@ use std::{
 };
 
 use mailwire_transport::Protocol;
+use tokio_util::sync::CancellationToken;
 
 use super::{Action, Fault, Happened, Moment};
 
@@ -29,6 +30,8 @@ pub(in crate::testing) struct Script {
 struct State {
     faults: Vec<Armed>,
     happened: VecDeque<Happened>,
+    /// Cuts the connections that there are.
+    cut: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,7 @@ impl Armed {
 impl Script {
     pub(in crate::testing) fn new(faults: Vec<Fault>, seed: u64) -> Self {
         let faults = faults.into_iter().map(Armed::new).collect();
-        let state = State { faults, happened: VecDeque::new() };
+        let state = State { faults, happened: VecDeque::new(), cut: CancellationToken::new() };
         Self { state: Mutex::new(state), seed, connections: Default::default() }
     }
 
@@ -70,6 +73,11 @@ impl Script {
     /// Forgets the faults that are to come.
     pub(in crate::testing) fn disarm(&self) {
         self.lock().faults.clear();
+    }
+
+    /// Cuts all connections that there are.
+    pub(in crate::testing) fn cut(&self) {
+        std::mem::take(&mut self.lock().cut).cancel();
     }
 
     pub(in crate::testing) fn happened(&self) -> Vec<Happened> {
@@ -106,10 +114,15 @@ pub(in crate::testing) struct Cue {
 }
 
 impl Cue {
+    /// Cancelled when this connection is to be cut, wherever it stands.
+    pub(super) fn cut(&self) -> CancellationToken {
+        self.script.lock().cut.clone()
+    }
+
     /// What happens at this moment, if anything does.
     pub(super) fn at(&mut self, now: Moment) -> Option<Action> {
         let mut state = self.script.lock();
-        let State { faults, happened } = &mut *state;
+        let State { faults, happened, .. } = &mut *state;
         for armed in faults.iter_mut() {
             let Fault { protocol, connection, moment, nth, odds, .. } = &armed.fault;
             let is_here = protocol.is_none_or(|protocol| protocol == self.protocol)
