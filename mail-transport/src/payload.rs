@@ -70,7 +70,13 @@ impl<'a> Payload<'a> {
 
     /// A message that is the concatenation of pieces.
     pub fn from_pieces(pieces: impl IntoIterator<Item = Bytes>) -> Self {
-        Self::of(pieces.into_iter().filter(|piece| !piece.is_empty()).collect())
+        let mut payload = Self::of(VecDeque::new());
+        for piece in pieces {
+            if !piece.is_empty() {
+                payload.pieces.push_back(piece);
+            }
+        }
+        payload
     }
 
     fn of(pieces: VecDeque<Bytes>) -> Self {

@@ -1,5 +1,7 @@
 //! An envelope out of the header of a message.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use mailwire_core::Invalid;
 #[cfg(feature = "header-envelope")]
@@ -74,16 +76,20 @@ impl Envelope {
     /// Makes an envelope of what the fields of a header say.
     pub(super) fn of_fields(fields: &[Listed<'_>]) -> Result<Self, InvalidValue> {
         let (block, resent) = resent(fields).map_or((fields, false), |block| (block, true));
-        let listed = |name: &'static str| {
-            block
-                .iter()
-                .filter(move |field| field.is(resent, name))
-                .flat_map(|field| &field.addresses)
-                .copied()
+        let listed = |names: &[&str]| {
+            let mut listed = Vec::new();
+            for name in names {
+                for field in block.iter().filter(|field| field.is(resent, name)) {
+                    listed.extend_from_slice(&field.addresses);
+                }
+            }
+            listed
         };
-        let from = FROM.into_iter().flat_map(listed).next().ok_or_else(|| missing("it names no sender"))?;
-        let mut seen = std::collections::HashSet::new();
-        Self::new(from, TO.into_iter().flat_map(listed).filter(|to| seen.insert(*to)).collect::<Vec<_>>())
+        let from = listed(&FROM);
+        let from = from.first().ok_or_else(|| missing("it names no sender"))?;
+        let (mut to, mut seen) = (listed(&TO), HashSet::new());
+        to.retain(|address| seen.insert(address.to_string()));
+        Self::new(from, to)
     }
 }
 

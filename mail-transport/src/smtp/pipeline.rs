@@ -93,7 +93,7 @@ impl<'c, 'm> Pipeline<'c, 'm> {
         self.put(Cow::Borrowed(envelope), payload);
         self.exhausted();
         loop {
-            match self.next_due().await {
+            match self.go_on().await {
                 Due::Told(result) => return result,
                 Due::End => self.end(),
                 Due::Message | Due::Nothing => return Err(Error::Closed),

@@ -99,9 +99,9 @@ impl TlsError {
 
     /// rustls' error out of the I/O error that it comes wrapped in.
     pub(super) fn from_handshake(error: io::Error) -> crate::Error {
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(inner) => HandshakeError { server: None, error: Arc::new(inner.clone()) }.into(),
-            None => error.into(),
+        match error.downcast() {
+            Ok(error) => HandshakeError { server: None, error: Arc::new(error) }.into(),
+            Err(error) => error.into(),
         }
     }
 }

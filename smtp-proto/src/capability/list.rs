@@ -13,8 +13,8 @@ use super::{
 use crate::{
     ParseContext, Reply, ReplyCode,
     extensions::{
-        burl::UrlSources, deliver_by::DeliverByParam, future_release::FutureRelease, limits::SessionLimits,
-        read_offered,
+        burl::UrlSources, deliver_by::DeliverByParam, find_offered, future_release::FutureRelease,
+        limits::SessionLimits, read_offered,
     },
     reply::write_line,
     types::Keyword,
@@ -145,7 +145,7 @@ impl Capabilities {
     /// 4](https://www.rfc-editor.org/rfc/rfc9422#section-4)).
     #[must_use]
     pub fn limits(&self) -> Option<SessionLimits> {
-        self.find(Extension::Limits, |capability| match capability {
+        find_offered(self, Extension::Limits, |capability| match capability {
             Capability::Limits(limits) => Some(limits),
             _ => None,
         })
@@ -156,7 +156,7 @@ impl Capabilities {
     #[must_use]
     #[inline]
     pub fn burl(&self) -> Option<UrlSources> {
-        self.find(Extension::Burl, |capability| match capability {
+        find_offered(self, Extension::Burl, |capability| match capability {
             Capability::Burl(sources) => Some(sources),
             _ => None,
         })
@@ -167,7 +167,7 @@ impl Capabilities {
     #[must_use]
     #[inline]
     pub fn future_release(&self) -> Option<FutureRelease> {
-        self.find(Extension::FutureRelease, |capability| match capability {
+        find_offered(self, Extension::FutureRelease, |capability| match capability {
             Capability::FutureRelease(offered) => Some(offered),
             _ => None,
         })
@@ -178,15 +178,10 @@ impl Capabilities {
     #[must_use]
     #[inline]
     pub fn deliver_by(&self) -> Option<DeliverByParam> {
-        self.find(Extension::DeliverBy, |capability| match capability {
+        find_offered(self, Extension::DeliverBy, |capability| match capability {
             Capability::DeliverBy(offered) => Some(offered),
             _ => None,
         })
-    }
-
-    /// What the first line of an extension says.
-    fn find<T>(&self, extension: Extension, pick: impl FnMut(Capability) -> Option<T>) -> Option<T> {
-        if self.offers(extension) { self.iter().find_map(pick) } else { None }
     }
 
     /// The parameters of the extension called `keyword`, if this crate does not know it and it is offered.

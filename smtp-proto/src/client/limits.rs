@@ -4,11 +4,13 @@ use alloc::{collections::BTreeSet, vec::Vec};
 
 use mailwire_core::{Misuse, NotOffered};
 
-use crate::{Rcpt, extensions::limits::SessionLimits};
+use crate::{Capabilities, Rcpt, extensions::limits::SessionLimits};
 
 /// What was taken for sending. Every command counts, whatever became of it (section 4).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counts {
+    /// Those that the server has announced.
+    limits: SessionLimits,
     /// MAIL commands of this session.
     mails: u32,
     /// RCPT commands since the last of them.
@@ -18,13 +20,18 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn permits_mail(&self, limits: &SessionLimits) -> Result<(), Misuse> {
-        check("MAILMAX", limits.mail_max(), self.mails)
+    /// The server has announced what it offers.
+    pub(super) fn announced(&mut self, capabilities: &Capabilities) {
+        self.limits = capabilities.limits().unwrap_or_default();
     }
 
-    pub(super) fn permits_rcpt(&self, limits: &SessionLimits, rcpt: &Rcpt) -> Result<(), Misuse> {
-        check("RCPTMAX", limits.rcpt_max(), self.rcpts)?;
-        match limited_domain(limits, rcpt) {
+    pub(super) fn permits_mail(&self) -> Result<(), Misuse> {
+        check("MAILMAX", self.limits.mail_max(), self.mails)
+    }
+
+    pub(super) fn permits_rcpt(&self, rcpt: &Rcpt) -> Result<(), Misuse> {
+        check("RCPTMAX", self.limits.rcpt_max(), self.rcpts)?;
+        match limited_domain(&self.limits, rcpt) {
             Some((limit, domain))
                 if self.domains.len() >= limit as usize && !self.domains.contains(&domain) =>
             {
@@ -39,9 +46,9 @@ impl Counts {
         self.rcpts = 0;
     }
 
-    pub(super) fn rcpt(&mut self, limits: &SessionLimits, rcpt: &Rcpt) {
+    pub(super) fn rcpt(&mut self, rcpt: &Rcpt) {
         self.rcpts = self.rcpts.saturating_add(1);
-        self.domains.extend(limited_domain(limits, rcpt).map(|(_, domain)| domain));
+        self.domains.extend(limited_domain(&self.limits, rcpt).map(|(_, domain)| domain));
     }
 }
 

@@ -55,6 +55,7 @@
 mod chunk;
 mod config;
 mod event;
+#[cfg_attr(not(feature = "extensions"), path = "unlimited.rs")]
 mod limits;
 mod read;
 mod rules;

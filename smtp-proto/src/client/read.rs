@@ -210,7 +210,7 @@ impl Machine {
         self.last_words = None;
         self.phase = Phase::Ready;
         self.session.state = Effect::Ehlo.after(self.session.state);
-        self.session.limits = capabilities.limits().unwrap_or_default();
+        self.session.counts.announced(&capabilities);
         self.session.capabilities = capabilities.clone();
         Ok(Some(Event::Capabilities { capabilities, reply, deviations }))
     }

@@ -55,7 +55,7 @@ impl Session {
             }
             Command::Mail(mail) => self.permits_mail(mail),
             Command::Rcpt(rcpt) => {
-                self.counts.permits_rcpt(&self.limits, rcpt)?;
+                self.counts.permits_rcpt(rcpt)?;
                 self.permits_recipient(rcpt, self.smtp_utf8)
             }
             Command::Auth(auth) => self.permits_auth(auth, rules),
@@ -122,8 +122,8 @@ impl Session {
         for rcpt in recipients {
             let rcpt = rcpt.borrow();
             self.check_offered(rcpt.needs())?;
-            counts.permits_rcpt(&self.limits, rcpt)?;
-            counts.rcpt(&self.limits, rcpt);
+            counts.permits_rcpt(rcpt)?;
+            counts.rcpt(rcpt);
             self.permits_recipient(rcpt, mail.smtp_utf8)?;
         }
         Ok(())
@@ -134,12 +134,12 @@ impl Session {
         &self,
         recipients: impl IntoIterator<Item = &'r Rcpt>,
     ) -> impl Iterator<Item = Result<(), Misuse>> {
-        let first = self.counts.permits_mail(&self.limits);
+        let first = self.counts.permits_mail();
         let mut counts = self.counts.clone();
         counts.mail();
         recipients.into_iter().map(move |rcpt| {
-            first.and_then(|()| counts.permits_rcpt(&self.limits, rcpt))?;
-            counts.rcpt(&self.limits, rcpt);
+            first.and_then(|()| counts.permits_rcpt(rcpt))?;
+            counts.rcpt(rcpt);
             Ok(())
         })
     }
@@ -151,7 +151,7 @@ impl Session {
         if mail.size.zip(self.capabilities.size_limit()).is_some_and(|(size, limit)| size > limit) {
             return Err(Misuse::NotOffered(NotOffered::MessageSize));
         }
-        self.counts.permits_mail(&self.limits)?;
+        self.counts.permits_mail()?;
         if let Some(parameters) = mail.rare.get() {
             self.permits_parameters(parameters)?;
         }
@@ -248,7 +248,7 @@ impl Session {
             _ => {}
         }
         if let Command::Rcpt(rcpt) = command {
-            self.counts.rcpt(&self.limits, rcpt);
+            self.counts.rcpt(rcpt);
         }
         if let Command::Mail(mail) = command {
             self.counts.mail();

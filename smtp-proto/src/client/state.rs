@@ -14,7 +14,6 @@ use super::{Config, Event, limits::Counts};
 use crate::{
     Capabilities, Command, ReplyFramer, State,
     command::{Effect, Rules},
-    extensions::limits::SessionLimits,
 };
 
 /// All that a client is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
@@ -200,8 +199,6 @@ pub(super) struct Session {
     pub(super) progress: Progress,
     /// MAIL was taken for sending while the message before was not answered yet.
     pub(super) begun: bool,
-    /// Those that the server has announced.
-    pub(super) limits: SessionLimits,
     pub(super) counts: Counts,
     /// The last MAIL that was taken for sending has SMTPUTF8.
     pub(super) smtp_utf8: bool,
@@ -243,7 +240,6 @@ impl Session {
             unsent: VecDeque::new(),
             progress: Progress::Unfinished,
             begun: false,
-            limits: SessionLimits::new(),
             counts: Counts::default(),
             smtp_utf8: false,
             binary: false,

@@ -29,7 +29,7 @@ use mailwire_core::{Cursor, ParseError, keywords, private::write_number};
 
 #[cfg(feature = "extensions")]
 use self::read::ReadField as _;
-pub(crate) use self::read::read_offered;
+pub(crate) use self::read::{find_offered, read_offered};
 use crate::{
     Capability, Mail, Parameter, Rcpt,
     capability::{Extension, ExtensionSet},
@@ -176,13 +176,21 @@ impl<T: Value> Field for Option<T> {
 }
 
 /// Parameters that are rare: they take no memory where there are none.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Rare<T: Parameters>(Option<Box<T>>);
 
-/// The parameters of a command.
+/// The parameters of a command. What is done with them stands in this crate once, and not wherever it is done with a command.
 pub(crate) trait Parameters: Default {
-    /// Drops them: by a function that stands in this crate once, and not wherever a command is dropped.
     fn release(self: Box<Self>);
+
+    fn copy(&self) -> Box<Self>;
+}
+
+impl<T: Parameters> Clone for Rare<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self(self.get().map(T::copy))
+    }
 }
 
 impl<T: Parameters> Drop for Rare<T> {
@@ -311,6 +319,11 @@ macro_rules! parameters {
         impl Parameters for $name {
             #[inline(never)]
             fn release(self: Box<Self>) {}
+
+            #[inline(never)]
+            fn copy(&self) -> Box<Self> {
+                Box::new(self.clone())
+            }
         }
 
         impl Default for $name {

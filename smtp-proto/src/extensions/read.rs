@@ -8,7 +8,7 @@ use nom::{Parser, bytes::complete::take_while_m_n};
 
 use super::{Field, Offered, Value};
 use crate::{
-    Capability,
+    Capabilities, Capability,
     capability::Extension,
     types::{Mailbox, ParameterValue, chars, xtext},
 };
@@ -47,6 +47,15 @@ pub(crate) fn read_offered(
         Extension::Xforward => offered(parameters, Capability::Xforward),
         _ => return None,
     })
+}
+
+/// What the first line of an extension says.
+pub(crate) fn find_offered<T>(
+    capabilities: &Capabilities,
+    extension: Extension,
+    pick: impl FnMut(Capability) -> Option<T>,
+) -> Option<T> {
+    if capabilities.offers(extension) { capabilities.iter().find_map(pick) } else { None }
 }
 
 /// What is read after the `=` of a parameter.
