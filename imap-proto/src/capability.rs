@@ -472,6 +472,7 @@ impl Capabilities {
 
     /// The largest message that APPEND takes, in bytes, where it is the same for all mailboxes: that of
     /// `APPENDLIMIT=` ([RFC 7889](https://www.rfc-editor.org/rfc/rfc7889)).
+    #[inline]
     #[must_use]
     pub fn append_limit(&self) -> Option<u64> {
         self.iter().find_map(|capability| match capability {
@@ -536,6 +537,6 @@ impl From<Vec<Capability>> for Capabilities {
 
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        display(f, |out| self.write(out))
+        display(f, &|out| self.write(out))
     }
 }

@@ -45,6 +45,7 @@ pub struct Frame {
 impl Frame {
     /// Tells a parser what it has to know of the frame besides its bytes. Lists may be nested `nesting`
     /// levels deep.
+    #[inline]
     #[must_use]
     pub fn context(&self, dialect: Dialect, nesting: usize) -> ParseContext {
         ParseContext {
@@ -264,6 +265,7 @@ impl Framer {
 
     /// Ends the message where it announces a literal that will not come, because its sender is told so;
     /// returns it as far as it came.
+    #[inline]
     pub fn refuse(&mut self, input: &mut BytesMut) -> Bytes {
         let State::Announced(_, start) = self.state else { return Bytes::new() };
         self.take_message(input, start).bytes
@@ -297,6 +299,7 @@ impl Framer {
 
     /// The message up to the announced literal as a frame, as if the announced literal were streamed and
     /// the message ended there.
+    #[inline]
     #[must_use]
     pub fn announced_frame(&self, input: &BytesMut) -> Frame {
         let bytes = Bytes::copy_from_slice(self.announced(input));

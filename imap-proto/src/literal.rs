@@ -53,6 +53,7 @@ pub fn announcement(line: &[u8]) -> Option<Announcement> {
 }
 
 /// Out of the way of the many lines that end in something else than `}`.
+#[inline]
 fn announced_at_end(line: &[u8]) -> Option<Announcement> {
     let (line, synchronizing) = match line.strip_suffix(b"+") {
         Some(line) => (line, false),

@@ -64,6 +64,7 @@ macro_rules! number {
 
         impl ::core::convert::TryFrom<$plain> for $name {
             type Error = $crate::Invalid;
+            #[inline]
             fn try_from(number: $plain) -> ::core::result::Result<Self, $crate::Invalid> {
                 Self::new(number).ok_or($crate::Invalid::new($what, 0, $range))
             }
@@ -71,6 +72,7 @@ macro_rules! number {
 
         impl ::core::str::FromStr for $name {
             type Err = $crate::Invalid;
+            #[inline]
             fn from_str(text: &str) -> ::core::result::Result<Self, $crate::Invalid> {
                 text.parse().ok().and_then(Self::new).ok_or($crate::Invalid::new($what, 0, $range))
             }

@@ -236,6 +236,7 @@ impl Error {
     /// Whether the same call may succeed later or over another connection: the network failed, time
     /// ran out, the connection had ended before the call, or the server itself said that its no is for
     /// now.
+    #[inline]
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -257,6 +258,7 @@ impl Error {
 
     /// Whether the server does not accept these credentials: with others, the login may succeed. The
     /// three protocols say it in different ways, which this hides.
+    #[inline]
     #[must_use]
     pub fn is_authentication(&self) -> bool {
         match self {

@@ -125,6 +125,7 @@ impl<'a> Payload<'a> {
     }
 
     /// The number of bytes, if it is known.
+    #[inline]
     pub(crate) fn length(&self) -> Option<u64> {
         let pieces: u64 = self.pieces.iter().map(|piece| piece.len() as u64).sum();
         self.reader.as_ref().map_or(Some(pieces), |reader| reader.length?.checked_add(pieces))
@@ -199,6 +200,7 @@ impl<'a> Payload<'a> {
     }
 
     /// The bytes, if they are in memory in one piece.
+    #[inline]
     #[cfg(feature = "imap")]
     pub(crate) fn bytes(&self) -> Option<Bytes> {
         let mut pieces = self.pieces()?;
@@ -222,6 +224,7 @@ impl<'a> Payload<'a> {
 /// ```abnf
 /// fields = *(1*ftext ":" *([FWS] VCHAR) CRLF)   ; RFC 5322 section 2.2
 /// ```
+#[inline]
 fn check_fields(fields: &[u8]) -> Result<(), Invalid> {
     let mut rest = fields;
     let mut first = true;

@@ -110,6 +110,7 @@ impl Refused {
     /// The URLs of where to go instead, of IMAP's code REFERRAL ([RFC 2221](https://www.rfc-editor.org/rfc/rfc2221), [RFC
     /// 2193](https://www.rfc-editor.org/rfc/rfc2193)). Nothing follows them by itself: whether to trust another server with
     /// the credentials is the caller's to say.
+    #[inline]
     pub fn referrals(&self) -> impl Iterator<Item = &str> {
         let code = self.code.as_ref().and_then(Text::as_str);
         let urls = code.and_then(|code| code.strip_prefix("REFERRAL ")).unwrap_or_default();
@@ -117,6 +118,7 @@ impl Refused {
     }
 
     /// Whether the server does not accept the credentials of a login.
+    #[inline]
     #[must_use]
     pub fn is_authentication(&self) -> bool {
         const LOGINS: &[&str] = &["AUTH", "AUTHENTICATE", "LOGIN", "USER", "PASS", "APOP"];

@@ -106,6 +106,7 @@ impl Stream {
     /// # Errors
     ///
     /// `upgrade` is another one, or the feature `compress` is off.
+    #[inline]
     pub fn layered(self, upgrade: Upgrade, rest: BytesMut) -> io::Result<Self> {
         match (self, upgrade) {
             #[cfg(feature = "testing")]
@@ -140,6 +141,7 @@ impl Stream {
     }
 
     /// Returns the peer's address; through a proxy, that is the proxy's. A Unix socket has none.
+    #[inline]
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         match self.plain()? {
@@ -151,6 +153,7 @@ impl Stream {
     }
 
     /// Returns the local address. A Unix socket has none.
+    #[inline]
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self.plain()? {

@@ -4,7 +4,12 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
-use super::{StatusAtt, parse::read_atom, rules::Need, writer::Writer};
+use super::{
+    StatusAtt,
+    parse::read_atom,
+    rules::{Need, Needs},
+    writer::Writer,
+};
 use crate::{
     capability::Capability,
     extensions::{metadata::EntryName, spaced},
@@ -167,16 +172,16 @@ impl List {
     }
 
     /// What a server must have for the options and the patterns.
-    pub(super) fn needs(&self) -> impl Iterator<Item = Need> + '_ {
-        let statuses = self.returns().iter().flat_map(|option| match option {
-            ListReturnOpt::Status(items) => items.as_slice(),
-            _ => &[],
-        });
+    pub(super) fn needs(&self, needs: &mut Needs<'_>) {
         let extended = self.options.is_some() || self.patterns.len() > 1;
-        let selected = self.selection().iter().filter_map(ListSelectOpt::needs);
-        let returned = self.returns().iter().filter_map(ListReturnOpt::needs);
-        let extended = extended.then(|| Need::one_of(&[Capability::ListExtended, Capability::Imap4Rev2]));
-        extended.into_iter().chain(selected).chain(returned).chain(statuses.filter_map(StatusAtt::needs))
+        needs.add(extended.then(|| Need::one_of(&[Capability::ListExtended, Capability::Imap4Rev2])));
+        self.selection().iter().for_each(|option| needs.add(option.needs()));
+        for option in self.returns() {
+            needs.add(option.needs());
+            if let ListReturnOpt::Status(items) = option {
+                items.iter().for_each(|item| needs.add(item.needs()));
+            }
+        }
     }
 
     /// ```text

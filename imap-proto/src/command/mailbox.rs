@@ -4,7 +4,11 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::{ParseError, ParseErrorKind, keywords, setters};
 
-use super::{parse::read_atom, rules::Need, writer::Writer};
+use super::{
+    parse::read_atom,
+    rules::{Need, Needs},
+    writer::Writer,
+};
 use crate::{
     capability::Capability,
     deviation,
@@ -221,16 +225,14 @@ impl Select {
     }
 
     /// What a server must have for the options.
-    pub(super) fn needs(&self) -> impl Iterator<Item = Need> {
-        let condstore = match (&self.qresync, self.condstore) {
+    pub(super) fn needs(&self, needs: &mut Needs<'_>) {
+        needs.add(match (&self.qresync, self.condstore) {
             (Some(_), _) => Some(condstore::needs_qresync()),
             (None, true) => Some(condstore::needs_condstore()),
             (None, false) => None,
-        };
-        condstore
-            .into_iter()
-            .chain(self.annotate.then(annotate::needs_annotate))
-            .chain(self.object_ids.as_ref().map(|_| needs_object_ids()))
+        });
+        needs.add(self.annotate.then(annotate::needs_annotate));
+        needs.add(self.object_ids.as_ref().map(|_| needs_object_ids()));
     }
 
     /// ```text

@@ -61,7 +61,7 @@ pub use other::OtherItem;
 pub(crate) use parse::{announces_argument, announces_message, eat_word, parse_head, takes_message};
 pub use preview::PreviewMods;
 pub use replace::{Replace, Replaced};
-pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, Then, row_of};
+pub(crate) use rules::{Effect, Name, Need, Needs, Numbers, Rules, Then, row_of};
 pub use search::{Search, SearchKey, SearchReturnOpt};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub(crate) use store::write_messages;
@@ -249,6 +249,7 @@ impl Command {
 
     /// Whether it names messages by their sequence numbers, so that an EXPUNGE before it would
     /// change what it means.
+    #[inline]
     #[must_use]
     pub fn uses_sequence_numbers(&self) -> bool {
         match self.searched() {
@@ -273,6 +274,7 @@ impl Command {
     /// Whether the server may send EXPUNGE while it is in progress: all commands but FETCH, STORE, SEARCH,
     /// SORT and THREAD (RFC 9051 section 7.5.1), and the UID forms of the last three with sequence numbers
     /// among their keys (RFC 7162 section 3.2.10).
+    #[inline]
     #[must_use]
     pub fn permits_expunge(&self) -> bool {
         self.expunges(&self.rules())

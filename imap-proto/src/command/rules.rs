@@ -4,7 +4,7 @@ use core::slice;
 
 use mailwire_core::{Upgrade, WrongState, keywords};
 
-use super::{Command, FetchAtt, StatusAtt, search};
+use super::{Command, search};
 use crate::{
     capability::{Capabilities, Capability},
     extensions::{ExtensionCommand, condstore},
@@ -64,6 +64,13 @@ pub(crate) enum Numbers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need(&'static [Capability]);
 
+/// Hears what a command needs, one after the other, and keeps the first that a peer lacks.
+pub(crate) struct Needs<'a> {
+    /// What the peer has.
+    offered: &'a Capabilities,
+    lacking: Option<Need>,
+}
+
 /// What the completion of a command changes in the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -108,33 +115,29 @@ pub(crate) enum Then {
 impl Command {
     /// The first that a peer with these capabilities lacks of what the command and its options need.
     pub(crate) fn lacks(&self, rules: &Rules, offered: &Capabilities) -> Option<Need> {
-        let lacks = |need: &Need| !need.is_met(offered);
-        match &rules.needs {
-            Some(need) if lacks(need) => return Some(*need),
+        let mut needs = Needs::new(offered);
+        needs.add(rules.needs);
+        match self {
+            Command::Select(select) | Command::Examine(select) => select.needs(&mut needs),
+            Command::Create(create) => needs.add(create.needs()),
+            Command::StoreAnnotations(store) => store.needs(&mut needs),
+            Command::StoreLabels(store) => store.needs(&mut needs),
+            Command::Status(status) => status.items.iter().for_each(|item| needs.add(item.needs())),
+            Command::List(list) => list.needs(&mut needs),
+            Command::Search(search) => search.needs(&mut needs),
+            Command::ESearch(search) => search.search.needs(&mut needs),
+            Command::Sort(sort) => sort.needs(&mut needs),
+            Command::Thread(thread) => thread.needs(&mut needs),
+            Command::Fetch(fetch) => fetch.needs(&mut needs),
+            Command::Store(store) => store.needs(&mut needs),
+            Command::Copy(copy) | Command::Move(copy) => needs.add(copy.messages.needs()),
+            Command::UidExpunge(set) if set.is_saved() => needs.add(Some(search::saved())),
+            Command::Notify(notify) => notify.items().for_each(|item| needs.add(item.needs())),
+            Command::Append(append) => append.needs(&mut needs),
+            Command::Replace(replace) => replace.append.needs(&mut needs),
             _ => {}
         }
-        match self {
-            Command::Select(select) | Command::Examine(select) => select.needs().find(lacks),
-            Command::Create(create) => create.needs().filter(lacks),
-            Command::StoreAnnotations(store) => store.needs().find(lacks),
-            Command::StoreLabels(store) => store.needs().find(lacks),
-            Command::Status(status) => status.items.iter().filter_map(StatusAtt::needs).find(lacks),
-            Command::List(list) => list.needs().find(lacks),
-            Command::Search(search) => search::lacks(search, &lacks),
-            Command::ESearch(search) => search::lacks(&search.search, &lacks),
-            Command::Sort(sort) => sort.needs().find(lacks).or_else(|| search::lacks(&sort.search, &lacks)),
-            Command::Thread(thread) => {
-                Some(thread.needs()).filter(lacks).or_else(|| search::lacks(&thread.search, &lacks))
-            }
-            Command::Fetch(fetch) => fetch.lacks(&lacks),
-            Command::Store(store) => store.needs().find(lacks),
-            Command::Copy(copy) | Command::Move(copy) => copy.messages.needs().filter(lacks),
-            Command::UidExpunge(set) if set.is_saved() => Some(search::saved()).filter(lacks),
-            Command::Notify(notify) => notify.items().filter_map(FetchAtt::needs).find(lacks),
-            Command::Append(append) => append.needs().find(lacks),
-            Command::Replace(replace) => replace.append.needs().find(lacks),
-            _ => None,
-        }
+        needs.lacking()
     }
 
     /// Why its options exclude each other.
@@ -435,6 +438,26 @@ impl Need {
     #[inline(never)]
     pub(crate) fn is_met(self, offered: &Capabilities) -> bool {
         self.0.iter().any(|capability| offered.has_some(capability))
+    }
+}
+
+impl<'a> Needs<'a> {
+    pub(crate) const fn new(offered: &'a Capabilities) -> Self {
+        Self { offered, lacking: None }
+    }
+
+    /// The first that is not met.
+    pub(crate) const fn lacking(&self) -> Option<Need> {
+        self.lacking
+    }
+
+    #[inline]
+    pub(crate) fn add(&mut self, need: Option<Need>) {
+        if let Some(need) = need.filter(|_| self.lacking.is_none()) {
+            if !need.is_met(self.offered) {
+                self.lacking = Some(need);
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
 use super::{
     AString, Search, SearchKey, SearchReturnOpt,
-    rules::Need,
+    rules::{Need, Needs},
     search::{RELEVANCY, read_returns, write_returns},
     writer::Writer,
 };
@@ -162,8 +162,9 @@ impl Sort {
         (by_relevancy && !self.search.keys.iter().any(SearchKey::is_fuzzy)).then_some(RELEVANCY)
     }
 
-    pub(super) fn needs(&self) -> impl Iterator<Item = Need> + '_ {
-        self.criteria.iter().filter_map(|criterion| criterion.key.needs())
+    pub(super) fn needs(&self, needs: &mut Needs<'_>) {
+        self.criteria.iter().for_each(|criterion| needs.add(criterion.key.needs()));
+        self.search.needs(needs);
     }
 
     /// ```text
@@ -227,12 +228,13 @@ impl Thread {
         self
     }
 
-    pub(super) fn needs(&self) -> Need {
-        match self.algorithm {
+    pub(super) fn needs(&self, needs: &mut Needs<'_>) {
+        needs.add(Some(match self.algorithm {
             ThreadAlgorithm::OrderedSubject => Need::of(&Capability::ThreadOrderedSubject),
             ThreadAlgorithm::References => Need::of(&Capability::ThreadReferences),
             ThreadAlgorithm::Refs => Need::of(&Capability::ThreadRefs),
-        }
+        }));
+        self.search.needs(needs);
     }
 
     /// ```text

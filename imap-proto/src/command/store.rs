@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use mailwire_core::{ParseError, ParseErrorKind, setters};
 
-use super::{Command, Messages, rules::Need, writer::Writer};
+use super::{Command, Messages, rules::Needs, writer::Writer};
 use crate::extensions::{annotate::AnnotationStore, condstore, gmail::GmailStore};
 use crate::types::{Flag, FlagSet, MailboxName, ModSeq, Reader};
 
@@ -57,9 +57,9 @@ impl Store {
     }
 
     /// What a server must have for the options and the messages.
-    pub(super) fn needs(&self) -> impl Iterator<Item = Need> {
-        let unchanged_since = self.unchanged_since.map(|_| condstore::needs_condstore());
-        unchanged_since.into_iter().chain(self.messages.needs())
+    pub(super) fn needs(&self, needs: &mut Needs<'_>) {
+        needs.add(self.unchanged_since.map(|_| condstore::needs_condstore()));
+        needs.add(self.messages.needs());
     }
 
     /// ```text

@@ -149,6 +149,7 @@ impl OtherCommand {
     /// # Errors
     ///
     /// They are not made of values.
+    #[inline]
     pub fn values(&self) -> Result<Vec<Value>, ParseError> {
         Value::parse_all(self.arguments.as_bytes())
     }

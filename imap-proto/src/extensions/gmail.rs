@@ -25,7 +25,7 @@ use mailwire_core::{Invalid, ParseError, Text, setters};
 
 use crate::{
     capability::Capability,
-    command::{Command, Messages, Need, StoreAction, Writer, write_messages},
+    command::{Command, Messages, Need, Needs, StoreAction, Writer, write_messages},
     extensions::condstore,
     types::{MailboxName, ModSeq, Reader, chars, read_astring, write_astring},
 };
@@ -57,6 +57,7 @@ impl GmailLabel {
     /// # Errors
     ///
     /// It is empty, or there is a control character in it.
+    #[inline]
     pub fn new(name: &str) -> Result<Self, Invalid> {
         if name.is_empty() {
             return Err(Invalid::new("label", 0, "empty"));
@@ -86,6 +87,7 @@ impl GmailLabel {
     /// assert!(GmailLabel::IMPORTANT.is_system());
     /// # Ok::<(), mailwire_imap::Invalid>(())
     /// ```
+    #[inline]
     #[must_use]
     pub fn to_unicode(&self) -> Cow<'_, str> {
         match MailboxName::from_wire(self.as_text().clone()) {
@@ -151,6 +153,7 @@ pub struct GmailStore {
 
 impl GmailStore {
     /// Changes labels of these messages.
+    #[inline]
     #[must_use]
     pub fn new(
         messages: impl Into<Messages>,
@@ -167,12 +170,10 @@ impl GmailStore {
     }
 
     /// What a server must have for it.
-    pub(crate) fn needs(&self) -> impl Iterator<Item = Need> {
-        let unchanged_since = self.unchanged_since.map(|_| condstore::needs_condstore());
-        [Need::of(&Capability::GmailExtensions)]
-            .into_iter()
-            .chain(unchanged_since)
-            .chain(self.messages.needs())
+    pub(crate) fn needs(&self, needs: &mut Needs<'_>) {
+        needs.add(Some(Need::of(&Capability::GmailExtensions)));
+        needs.add(self.unchanged_since.map(|_| condstore::needs_condstore()));
+        needs.add(self.messages.needs());
     }
 
     /// ```text

@@ -58,12 +58,14 @@ impl NamespaceDescr {
     /// # Errors
     ///
     /// There is a control character in it.
+    #[inline]
     pub fn with_translation(self, translation: &str) -> Result<Self, Invalid> {
         let translation = ImapString::new(MailboxName::new(translation)?.into_text())?;
         Ok(self.with_extension(ImapString::unchecked(TRANSLATION.into()), [translation]))
     }
 
     /// The values of an extension, whose name is in any case.
+    #[inline]
     #[must_use]
     pub fn extension(&self, name: &str) -> Option<&[ImapString]> {
         let mut found = self.extensions.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -83,6 +85,7 @@ impl NamespaceDescr {
     /// assert_eq!(others.translation().unwrap(), "Andere Benützer/");
     /// # Ok::<(), mailwire_imap::Invalid>(())
     /// ```
+    #[inline]
     #[must_use]
     pub fn translation(&self) -> Option<String> {
         let wire = self.extension(TRANSLATION)?.first()?.as_text().clone();

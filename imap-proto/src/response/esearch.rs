@@ -116,6 +116,7 @@ impl ESearchData {
     }
 
     /// The set of `ALL`.
+    #[inline]
     #[must_use]
     pub fn all(&self) -> Option<&KnownNumbers> {
         self.items.iter().find_map(|item| match item {

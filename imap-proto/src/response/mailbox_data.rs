@@ -320,48 +320,56 @@ impl StatusData {
     }
 
     /// `MESSAGES`: how many there are.
+    #[inline]
     #[must_use]
     pub fn messages(&self) -> Option<u32> {
         self.find(|item| if let StatusAttVal::Messages(count) = item { Some(*count) } else { None })
     }
 
     /// `RECENT`: how many are new (IMAP4rev1).
+    #[inline]
     #[must_use]
     pub fn recent(&self) -> Option<u32> {
         self.find(|item| if let StatusAttVal::Recent(count) = item { Some(*count) } else { None })
     }
 
     /// `UNSEEN`: how many have not been read.
+    #[inline]
     #[must_use]
     pub fn unseen(&self) -> Option<u32> {
         self.find(|item| if let StatusAttVal::Unseen(count) = item { Some(*count) } else { None })
     }
 
     /// `UIDNEXT`: the next new message will have this identifier or a higher one.
+    #[inline]
     #[must_use]
     pub fn uid_next(&self) -> Option<Uid> {
         self.find(|item| if let StatusAttVal::UidNext(uid) = item { *uid } else { None })
     }
 
     /// `UIDVALIDITY`: identifiers mean the same messages as long as this stays the same.
+    #[inline]
     #[must_use]
     pub fn uid_validity(&self) -> Option<UidValidity> {
         self.find(|item| if let StatusAttVal::UidValidity(value) = item { *value } else { None })
     }
 
     /// `SIZE`: of all messages, in bytes.
+    #[inline]
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.find(|item| if let StatusAttVal::Size(size) = item { Some(*size) } else { None })
     }
 
     /// `APPENDLIMIT`: the largest message that the mailbox takes, in bytes; `Some(None)` if it has no limit.
+    #[inline]
     #[must_use]
     pub fn append_limit(&self) -> Option<Option<u64>> {
         self.find(|item| if let StatusAttVal::AppendLimit(limit) = item { Some(*limit) } else { None })
     }
 
     /// `MAILBOXID`: what identifies the mailbox for good.
+    #[inline]
     #[must_use]
     pub fn mailbox_id(&self) -> Option<&ImapString> {
         self.items.iter().find_map(|item| match item {

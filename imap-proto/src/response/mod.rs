@@ -144,6 +144,7 @@ impl OtherData {
     /// # Errors
     ///
     /// It is not made of values, as text for people, or a literal of it was streamed.
+    #[inline]
     pub fn values(&self) -> Result<Vec<Value>, ParseError> {
         Value::parse_all(self.rest.as_bytes())
     }

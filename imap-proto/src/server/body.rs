@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     capability::Capability,
-    command::{AppendLiteral, AppendMessage, AppendMore, Command, OpenAppend, Request, announces_argument},
+    command::{
+        AppendLiteral, AppendMessage, AppendMore, Command, Needs, OpenAppend, Request, announces_argument,
+    },
     framing::{Announcement, Frame},
     response::{Code, Reply, ReplyKind},
     types::{ParseContext, Reader},
@@ -133,9 +135,10 @@ impl Machine {
         if !more.messages.is_empty() && !self.permits_several() {
             return Err(BodyRefusal::SecondMessage);
         }
-        let offered = self.config.capabilities();
         let utf8 = more.messages.iter().flat_map(AppendMessage::literals).any(AppendLiteral::is_utf8);
-        if more.needs().any(|need| !need.is_met(offered)) || (utf8 && !self.session.utf8_accept) {
+        let mut needs = Needs::new(self.config.capabilities());
+        more.needs(&mut needs);
+        if needs.lacking().is_some() || (utf8 && !self.session.utf8_accept) {
             return Err(BodyRefusal::Trailing(0));
         }
         Ok(())

@@ -71,6 +71,7 @@ impl Date {
     }
 
     /// The day so many days after 1970-01-01, in the years 0 to 9999.
+    #[inline]
     #[must_use]
     pub const fn from_days_since_epoch(days: i32) -> Option<Self> {
         match day_of_epoch(days) {
@@ -114,7 +115,7 @@ impl Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        display(f, |out| self.write(out))
+        display(f, &|out| self.write(out))
     }
 }
 
@@ -155,6 +156,7 @@ impl DateTime {
 
     /// So many seconds after 1970, shown in a zone so many minutes east of Greenwich; `None` beyond
     /// the years 0 to 9999.
+    #[inline]
     #[must_use]
     pub fn from_unix(seconds: i64, zone: i16) -> Option<Self> {
         let local = seconds.checked_add(i64::from(zone) * 60)?;
@@ -164,6 +166,7 @@ impl DateTime {
     }
 
     /// Seconds since 1970.
+    #[inline]
     #[must_use]
     pub fn to_unix(self) -> i64 {
         i64::from(self.date.days_since_epoch()) * 86_400

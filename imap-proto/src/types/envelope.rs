@@ -110,6 +110,7 @@ fn next_addresses(r: &mut Reader<'_>, all: &mut Vec<Address>) -> Result<(usize, 
 }
 
 impl PartialEq for AddressLists {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.lists() == other.lists()
     }
@@ -124,6 +125,7 @@ impl Hash for AddressLists {
 }
 
 impl fmt::Debug for AddressLists {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(NAMES.into_iter().zip(self.lists())).finish()
     }
@@ -149,12 +151,14 @@ impl serde::Serialize for Envelope {
 
 impl Envelope {
     /// Makes an envelope of its lists of addresses: From, Sender, Reply-To, To, Cc and Bcc.
+    #[inline]
     #[must_use]
     pub fn new(addresses: [Vec<Address>; 6]) -> Self {
         Self { addresses: AddressLists::new(addresses), ..Self::default() }
     }
 
     /// Sets Date.
+    #[inline]
     #[must_use]
     pub fn with_date(mut self, date: Option<ImapString>) -> Self {
         self.date = date;
@@ -162,6 +166,7 @@ impl Envelope {
     }
 
     /// Sets Subject.
+    #[inline]
     #[must_use]
     pub fn with_subject(mut self, subject: Option<ImapString>) -> Self {
         self.subject = subject;
@@ -169,6 +174,7 @@ impl Envelope {
     }
 
     /// Sets In-Reply-To.
+    #[inline]
     #[must_use]
     pub fn with_in_reply_to(mut self, in_reply_to: Option<ImapString>) -> Self {
         self.in_reply_to = in_reply_to;
@@ -176,6 +182,7 @@ impl Envelope {
     }
 
     /// Sets Message-ID.
+    #[inline]
     #[must_use]
     pub fn with_message_id(mut self, message_id: Option<ImapString>) -> Self {
         self.message_id = message_id;
@@ -207,36 +214,42 @@ impl Envelope {
     }
 
     /// Returns the addresses of From.
+    #[inline]
     #[must_use]
     pub fn from(&self) -> &[Address] {
         self.addresses.list(0)
     }
 
     /// Returns the addresses of Sender; the server gives From where there is none.
+    #[inline]
     #[must_use]
     pub fn sender(&self) -> &[Address] {
         self.addresses.list(1)
     }
 
     /// Returns the addresses of Reply-To; the server gives From where there is none.
+    #[inline]
     #[must_use]
     pub fn reply_to(&self) -> &[Address] {
         self.addresses.list(2)
     }
 
     /// Returns the addresses of To.
+    #[inline]
     #[must_use]
     pub fn to(&self) -> &[Address] {
         self.addresses.list(3)
     }
 
     /// Returns the addresses of Cc.
+    #[inline]
     #[must_use]
     pub fn cc(&self) -> &[Address] {
         self.addresses.list(4)
     }
 
     /// Returns the addresses of Bcc.
+    #[inline]
     #[must_use]
     pub fn bcc(&self) -> &[Address] {
         self.addresses.list(5)

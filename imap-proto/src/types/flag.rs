@@ -68,12 +68,13 @@ macro_rules! known {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                display(f, |out| self.write(out))
+                display(f, &|out| self.write(out))
             }
         }
 
         impl TryFrom<&str> for $name {
             type Error = Invalid;
+            #[inline]
             fn try_from(name: &str) -> Result<Self, Invalid> {
                 Self::new(name)
             }
@@ -306,6 +307,7 @@ impl Flag {
     }
 
     /// Whether a client may set it: all but `\Recent`.
+    #[inline]
     #[must_use]
     pub fn is_settable(&self) -> bool {
         *self != Self::Recent

@@ -49,6 +49,7 @@ macro_rules! set {
             }
 
             /// Takes one away; whether it was there.
+            #[inline]
             pub fn remove(&mut self, item: &$item) -> bool {
                 let before = self.len();
                 match item.bit() {
@@ -59,6 +60,7 @@ macro_rules! set {
             }
 
             /// Whether it is there.
+            #[inline]
             #[must_use]
             pub fn contains(&self, item: &$item) -> bool {
                 match item.bit() {
@@ -151,6 +153,7 @@ macro_rules! set {
         }
 
         impl fmt::Display for $set {
+            #[inline]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("(")?;
                 for (at, item) in self.iter().enumerate() {
@@ -226,6 +229,7 @@ impl MailboxAttributes {
 
 impl FlagSet {
     /// Whether one of them has no form in the grammar, so that it is not written.
+    #[inline]
     pub(crate) fn is_malformed(&self) -> bool {
         self.others.iter().any(Flag::is_malformed)
     }

@@ -148,7 +148,7 @@ impl<N: SetMember> FromStr for KnownSet<N> {
 
 impl<N: SetMember> fmt::Display for KnownSet<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        display(f, |out| self.write(out))
+        display(f, &|out| self.write(out))
     }
 }
 

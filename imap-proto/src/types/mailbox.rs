@@ -92,6 +92,7 @@ impl MailboxName {
 
     /// The name for people: decoded from modified UTF-7 if it is that, else UTF-8 with U+FFFD for
     /// what is not.
+    #[inline]
     #[must_use]
     pub fn to_unicode(&self) -> Cow<'_, str> {
         utf7::decode(self.as_bytes()).unwrap_or_else(|| self.0.to_string_lossy())
@@ -100,6 +101,7 @@ impl MailboxName {
     /// Whether the name is ASCII and correct modified UTF-7, as names of IMAP4rev1 are
     /// ([RFC 3501 section 5.1.3](https://www.rfc-editor.org/rfc/rfc3501#section-5.1.3)): `&` alone is not, and neither
     /// is `&AGE-`, for a letter of ASCII stands for itself.
+    #[inline]
     #[must_use]
     pub fn is_utf7(&self) -> bool {
         utf7::decode(self.as_bytes()).is_some_and(|name| utf7::encode(&name).as_bytes() == self.as_bytes())

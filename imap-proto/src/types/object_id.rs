@@ -49,18 +49,21 @@ impl ObjectId {
     ///
     /// A letter before the number keeps identifiers of different things apart, and is what [RFC 8474 section
     /// 8.1](https://www.rfc-editor.org/rfc/rfc8474#section-8.1) advises.
+    #[inline]
     #[must_use]
     pub fn mailbox(number: u64) -> Self {
         Self(format!("F{number}").into())
     }
 
     /// Makes the identifier of a message's content that a server counts: `M` and the number.
+    #[inline]
     #[must_use]
     pub fn email(number: u64) -> Self {
         Self(format!("M{number}").into())
     }
 
     /// Makes the identifier of a thread that a server counts: `T` and the number.
+    #[inline]
     #[must_use]
     pub fn thread(number: u64) -> Self {
         Self(format!("T{number}").into())

@@ -68,6 +68,7 @@ impl PartialRange {
 
     /// The places of the part in a result of `count`, from 0 on and in the order of the result. It is empty if the
     /// whole part lies beyond the result.
+    #[inline]
     #[must_use]
     pub fn places(self, count: usize) -> Range<usize> {
         let place = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
@@ -107,14 +108,16 @@ impl PartialRange {
 
 impl core::str::FromStr for PartialRange {
     type Err = Invalid;
+    #[inline]
     fn from_str(text: &str) -> Result<Self, Invalid> {
         parse_whole("part of a result", text, Self::read)
     }
 }
 
 impl fmt::Display for PartialRange {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        display(f, |out| self.write(out))
+        display(f, &|out| self.write(out))
     }
 }
 

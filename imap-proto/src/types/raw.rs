@@ -40,6 +40,7 @@ impl RawValue {
     /// # Errors
     ///
     /// A literal of it is not here, or it is nested too deeply.
+    #[inline]
     pub fn value(&self) -> Result<Value, ParseError> {
         match Value::parse_all(self.as_bytes())?.pop() {
             Some(value) => Ok(value),

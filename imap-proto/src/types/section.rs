@@ -57,6 +57,7 @@ impl Section {
     /// # Errors
     ///
     /// `MIME` without a part number, or an empty list of header fields.
+    #[inline]
     pub fn new(part: Vec<NonZeroU32>, text: Option<SectionText>) -> Result<Self, Invalid> {
         match &text {
             Some(SectionText::Mime) if part.is_empty() => {

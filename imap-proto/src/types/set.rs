@@ -393,7 +393,7 @@ impl<N: SetMember> FromStr for MessageSet<N> {
 
 impl<N: SetMember> fmt::Display for MessageSet<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        display(f, |out| self.write(out))
+        display(f, &|out| self.write(out))
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn parse_whole<T>(
 }
 
 /// Shows what `write` appends.
-pub(crate) fn display(f: &mut fmt::Formatter<'_>, write: impl FnOnce(&mut Vec<u8>)) -> fmt::Result {
+pub(crate) fn display(f: &mut fmt::Formatter<'_>, write: &dyn Fn(&mut Vec<u8>)) -> fmt::Result {
     let mut out = Vec::new();
     write(&mut out);
     match core::str::from_utf8(&out) {

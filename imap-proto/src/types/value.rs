@@ -80,12 +80,14 @@ impl Value {
     }
 
     /// A number.
+    #[inline]
     #[must_use]
     pub fn number(number: u64) -> Self {
         Self::Word(Word::unchecked(alloc::format!("{number}").into()))
     }
 
     /// The bytes of a word or a string.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match self {
@@ -96,12 +98,14 @@ impl Value {
     }
 
     /// A word or a string as text, if it is UTF-8.
+    #[inline]
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         self.as_bytes().and_then(|bytes| core::str::from_utf8(bytes).ok())
     }
 
     /// A word as a number, if it is one of 64 bits.
+    #[inline]
     #[must_use]
     pub fn as_number(&self) -> Option<u64> {
         match self {
@@ -113,6 +117,7 @@ impl Value {
     }
 
     /// The values of a list.
+    #[inline]
     #[must_use]
     pub fn as_list(&self) -> Option<&[Value]> {
         match self {
@@ -122,6 +127,7 @@ impl Value {
     }
 
     /// Whether there is nothing but ASCII in it.
+    #[inline]
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         match self {
@@ -132,6 +138,7 @@ impl Value {
     }
 
     /// Whether it is `NIL`: no value.
+    #[inline]
     #[must_use]
     pub fn is_nil(&self) -> bool {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case("NIL"))
@@ -148,6 +155,7 @@ impl Value {
     ///
     /// The text is not of values: parentheses that are not in pairs, a string without its end, a literal
     /// that is not all there.
+    #[inline]
     pub fn parse_all(text: &[u8]) -> Result<Vec<Self>, ParseError> {
         let frame = Bytes::copy_from_slice(text);
         let context = ParseContext::new(Dialect::Lenient);
@@ -166,6 +174,7 @@ impl Value {
     /// ```text
     /// tagged-ext-val = tagged-ext-simple / "(" [tagged-ext-comp] ")"
     /// ```
+    #[inline]
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         match r.peek() {
             Some(b'(') => r.nested(|r| {
@@ -191,6 +200,7 @@ impl Value {
     }
 
     /// Reads the values of a list up to its `)`; its `(` was read.
+    #[inline]
     pub(crate) fn read_list(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
         r.list_of(Self::read)
     }

@@ -152,6 +152,7 @@ impl Endpoint {
     }
 
     /// Uses this TLS configuration. Without one, [`ClientTls::new`] is made when it is needed first.
+    #[inline]
     #[must_use]
     pub fn with_tls(mut self, tls: ClientTls) -> Self {
         self.tls = Arc::new(OnceLock::from(tls));

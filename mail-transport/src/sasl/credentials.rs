@@ -81,6 +81,7 @@ impl Credentials {
     /// Adds a [mechanism of the application's own](Custom). It comes before those that these credentials have by
     /// themselves, and after those that were added before: a ticket first, and a password where no server knows of
     /// tickets.
+    #[inline]
     #[must_use]
     pub fn with_custom(mut self, custom: Custom) -> Self {
         self.customs.push(custom);

@@ -162,6 +162,7 @@ impl ClientTlsBuilder {
     }
 
     /// Uses another crypto provider than the features chose.
+    #[inline]
     pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
         self

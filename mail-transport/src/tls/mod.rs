@@ -148,6 +148,7 @@ pub fn default_provider() -> Result<Arc<CryptoProvider>, TlsError> {
 }
 
 /// The certificates in PEM, at least one.
+#[inline]
 #[cfg(any(feature = "client", feature = "server"))]
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain = CertificateDer::pem_slice_iter(pem)
@@ -156,11 +157,13 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if chain.is_empty() { Err(TlsError::pem("certificate", &"there is none")) } else { Ok(chain) }
 }
 
+#[inline]
 #[cfg(any(feature = "client", feature = "server"))]
 fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::pem("private key", &error))
 }
 
+#[inline]
 #[cfg(any(feature = "client", feature = "server"))]
 fn add_roots(store: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsError> {
     for certificate in certificates(pem)? {

@@ -9,7 +9,10 @@ use bytes::Bytes;
 use mailwire_core::{Text, setters};
 
 pub(crate) use self::parse::{AppendMore, OpenAppend};
-use super::{AString, rules::Need};
+use super::{
+    AString,
+    rules::{Need, Needs},
+};
 use crate::{
     capability::Capability,
     extensions::annotate::{self, EntryAtts},
@@ -118,6 +121,7 @@ pub enum AppendBytes {
 
 impl AppendBytes {
     /// How many there are.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> u64 {
         match self {
@@ -127,6 +131,7 @@ impl AppendBytes {
     }
 
     /// How many there are, if they come or are to be sent in chunks.
+    #[inline]
     #[must_use]
     pub const fn streamed(&self) -> Option<u64> {
         match self {
@@ -136,6 +141,7 @@ impl AppendBytes {
     }
 
     /// Whether there are none.
+    #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -144,6 +150,7 @@ impl AppendBytes {
 
 impl AppendLiteral {
     /// Bytes that are sent in chunks, `length` of them in all.
+    #[inline]
     #[must_use]
     pub const fn streamed(length: u64) -> Self {
         Self { kind: AppendKind::Plain, bytes: AppendBytes::Streamed { length } }
@@ -176,6 +183,7 @@ setters!(const AppendLiteral {
 
 impl AppendMessage {
     /// A message that is sent in chunks, `length` bytes in all.
+    #[inline]
     #[must_use]
     pub const fn streamed(length: u64) -> Self {
         Self::new(AppendData::Literal(AppendLiteral::streamed(length)))
@@ -188,12 +196,14 @@ impl AppendMessage {
     }
 
     /// A message without flags.
+    #[inline]
     #[must_use]
     pub const fn new(data: AppendData) -> Self {
         Self { flags: FlagSet::new(), date: None, annotations: Vec::new(), data }
     }
 
     /// The bytes that come with the command, of the message or of its parts.
+    #[inline]
     pub fn literals(&self) -> impl Iterator<Item = &AppendLiteral> {
         let (one, parts) = match &self.data {
             AppendData::Literal(literal) => (Some(literal), &[][..]),
@@ -206,13 +216,14 @@ impl AppendMessage {
     }
 
     /// What a server must have for it.
-    fn needs(&self) -> impl Iterator<Item = Need> + '_ {
-        let catenate = matches!(self.data, AppendData::Catenate(_)).then(|| Need::of(&Capability::Catenate));
-        let annotate = (!self.annotations.is_empty()).then(annotate::needs_annotate);
-        catenate.into_iter().chain(annotate).chain(self.literals().filter_map(AppendLiteral::needs))
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.add(matches!(self.data, AppendData::Catenate(_)).then(|| Need::of(&Capability::Catenate)));
+        needs.add((!self.annotations.is_empty()).then(annotate::needs_annotate));
+        self.literals().for_each(|literal| needs.add(literal.needs()));
     }
 
     /// The bytes that come with the command, to change them: to have them streamed, say.
+    #[inline]
     pub fn literals_mut(&mut self) -> impl Iterator<Item = &mut AppendLiteral> {
         let (one, parts) = match &mut self.data {
             AppendData::Literal(literal) => (Some(literal), &mut [][..]),
@@ -225,12 +236,14 @@ impl AppendMessage {
     }
 
     /// How many bytes come with the command.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> u64 {
         self.literals().fold(0, |sum, literal| sum.saturating_add(literal.bytes.len()))
     }
 
     /// Whether no bytes come with the command.
+    #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -248,12 +261,14 @@ setters!(AppendMessage {
 
 impl Append {
     /// Appends a message.
+    #[inline]
     #[must_use]
     pub fn new(mailbox: MailboxName, message: AppendMessage) -> Self {
         Self { mailbox, messages: alloc::vec![message] }
     }
 
     /// Appends a message that is to be sent in chunks, `length` bytes in all.
+    #[inline]
     #[must_use]
     pub fn streamed(mailbox: MailboxName, length: u64) -> Self {
         Self::new(mailbox, AppendMessage::streamed(length))
@@ -266,6 +281,7 @@ impl Append {
     }
 
     /// Appends another message, too.
+    #[inline]
     #[must_use]
     pub fn and(mut self, message: AppendMessage) -> Self {
         self.messages.push(message);
@@ -273,6 +289,7 @@ impl Append {
     }
 
     /// Gives the last message these flags.
+    #[inline]
     #[must_use]
     pub fn with_flags(mut self, flags: FlagSet) -> Self {
         if let Some(message) = self.messages.last_mut() {
@@ -282,6 +299,7 @@ impl Append {
     }
 
     /// Gives the last message this internal date.
+    #[inline]
     #[must_use]
     pub fn with_date(mut self, date: DateTime) -> Self {
         if let Some(message) = self.messages.last_mut() {
@@ -291,6 +309,7 @@ impl Append {
     }
 
     /// Says how the bytes of the last message are announced.
+    #[inline]
     #[must_use]
     pub fn with_kind(mut self, kind: AppendKind) -> Self {
         if let Some(message) = self.messages.last_mut() {
@@ -300,6 +319,7 @@ impl Append {
     }
 
     /// All bytes that come with the command, in their order.
+    #[inline]
     pub fn literals(&self) -> impl Iterator<Item = &AppendLiteral> {
         self.messages.iter().flat_map(AppendMessage::literals)
     }
@@ -316,8 +336,8 @@ impl Append {
     }
 
     /// What a server must have for it.
-    pub(super) fn needs(&self) -> impl Iterator<Item = Need> + '_ {
-        let several = (self.messages.len() > 1).then(|| Need::of(&Capability::MultiAppend));
-        several.into_iter().chain(self.messages.iter().flat_map(AppendMessage::needs))
+    pub(super) fn needs(&self, needs: &mut Needs<'_>) {
+        needs.add((self.messages.len() > 1).then(|| Need::of(&Capability::MultiAppend)));
+        self.messages.iter().for_each(|message| message.needs(needs));
     }
 }

@@ -7,7 +7,11 @@ use mailwire_core::{ParseError, ParseErrorKind};
 use super::{Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart};
 use crate::{
     capability::Capability,
-    command::{AString, parse::eat_word, rules::Need},
+    command::{
+        AString,
+        parse::eat_word,
+        rules::{Need, Needs},
+    },
     extensions::annotate::EntryAtts,
     types::{DateTime, Flag, FlagSet, Literal, MailboxName, Reader, read_astring, read_literal},
 };
@@ -207,13 +211,14 @@ impl AppendMore {
     }
 
     /// What a server must have for it.
-    pub(crate) fn needs(&self) -> impl Iterator<Item = Need> + '_ {
-        let several = (!self.messages.is_empty()).then(|| Need::of(&Capability::MultiAppend));
-        let parts = self.parts.iter().filter_map(|part| match part {
-            CatPart::Text(text) => text.needs(),
-            CatPart::Url(_) => None,
-        });
-        several.into_iter().chain(parts).chain(self.messages.iter().flat_map(AppendMessage::needs))
+    pub(crate) fn needs(&self, needs: &mut Needs<'_>) {
+        needs.add((!self.messages.is_empty()).then(|| Need::of(&Capability::MultiAppend)));
+        for part in &self.parts {
+            if let CatPart::Text(text) = part {
+                needs.add(text.needs());
+            }
+        }
+        self.messages.iter().for_each(|message| message.needs(needs));
     }
 
     /// How the literal at its end is announced.

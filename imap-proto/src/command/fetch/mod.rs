@@ -7,7 +7,11 @@ use alloc::vec::Vec;
 use mailwire_core::{ParseError, ParseErrorKind, keywords, setters};
 
 pub use self::att::FetchAtt;
-use super::{Messages, rules::Need, writer::Writer};
+use super::{
+    Messages,
+    rules::{Need, Needs},
+    writer::Writer,
+};
 use crate::capability::Capability;
 use crate::extensions::condstore;
 use crate::types::{ModSeq, PartialRange, Reader, chars};
@@ -124,27 +128,18 @@ impl Fetch {
         Self { messages: messages.into(), items: items.into(), since: None, partial: None }
     }
 
-    /// What a peer lacks of what it must have for the options and items.
+    /// What a server must have for the options and items.
     #[inline]
-    pub(super) fn lacks(&self, lacks: &impl Fn(&Need) -> bool) -> Option<Need> {
-        let items: &[FetchAtt] = match &self.items {
-            FetchAtts::List(items) => items,
-            _ => &[],
-        };
-        let has_options = self.since.is_some() || self.partial.is_some();
-        let in_options = if has_options { self.option_needs().find(lacks) } else { None };
-        let saved = || self.messages.needs().filter(lacks);
-        let in_items = || items.iter().find_map(|item| item.needs().filter(lacks));
-        in_options.or_else(saved).or_else(in_items)
-    }
-
-    fn option_needs(&self) -> impl Iterator<Item = Need> {
-        let since = self.since.map(|since| match since {
+    pub(super) fn needs(&self, needs: &mut Needs<'_>) {
+        needs.add(self.since.map(|since| match since {
             Since::Changed(_) => condstore::needs_condstore(),
             Since::ChangedOrVanished(_) => condstore::needs_qresync(),
-        });
-        let partial = self.partial.map(|_| Need::of(&Capability::Partial));
-        since.into_iter().chain(partial)
+        }));
+        needs.add(self.partial.map(|_| Need::of(&Capability::Partial)));
+        needs.add(self.messages.needs());
+        if let FetchAtts::List(items) = &self.items {
+            items.iter().for_each(|item| needs.add(item.needs()));
+        }
     }
 
     /// ```text

@@ -188,6 +188,7 @@ impl SearchKey {
 
     /// Whether something in it may be like what is looked for
     /// ([RFC 6203 section 3](https://www.rfc-editor.org/rfc/rfc6203#section-3)).
+    #[inline]
     #[must_use]
     pub fn is_fuzzy(&self) -> bool {
         self.leaf(&mut |key| matches!(key, Self::Fuzzy(_)).then_some(())).is_some()
@@ -228,6 +229,7 @@ impl SearchKey {
     }
 
     /// The opposite.
+    #[inline]
     #[must_use]
     #[allow(clippy::should_implement_trait)]
     pub fn not(self) -> Self {
@@ -235,6 +237,7 @@ impl SearchKey {
     }
 
     /// This or `other`.
+    #[inline]
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self::Or(Box::new(self), Box::new(other))

@@ -12,7 +12,7 @@ pub use self::key::SearchKey;
 use super::{
     AString,
     parse::{eat_word, read_atom},
-    rules::Need,
+    rules::{Need, Needs},
     writer::Writer,
 };
 use crate::{
@@ -243,15 +243,20 @@ fn fuzzy() -> Need {
     Need::of(&Capability::SearchFuzzy)
 }
 
-/// What of a search, in its results and keys, a peer does not offer.
-pub(crate) fn lacks(search: &Search, lacks: &impl Fn(&Need) -> bool) -> Option<Need> {
-    let Search { returns, keys, .. } = search;
-    let in_returns = || {
-        let needs = returns.as_ref()?.iter().filter_map(SearchReturnOpt::needs);
-        core::iter::once(extended()).chain(needs).find(lacks)
-    };
-    let in_keys = || keys.iter().find_map(|key| key.leaf(&mut |key| key.needs().filter(lacks)));
-    in_returns().or_else(in_keys)
+impl Search {
+    /// What a server must have for its results and keys.
+    pub(crate) fn needs(&self, needs: &mut Needs<'_>) {
+        if let Some(returns) = &self.returns {
+            needs.add(Some(extended()));
+            returns.iter().for_each(|option| needs.add(option.needs()));
+        }
+        for key in &self.keys {
+            key.leaf(&mut |key| {
+                needs.add(key.needs());
+                needs.lacking()
+            });
+        }
+    }
 }
 
 /// Why results cannot be asked for so.

@@ -160,14 +160,13 @@ impl Rights {
 
     /// The letters and digits, in the order in which RFC 4314 has them.
     fn letters(self) -> impl Iterator<Item = u8> {
-        const USUAL: &[u8] = b"lrswipkxteancd";
-        let others = (b'a'..=b'z').chain(b'0'..=b'9').filter(|letter| !USUAL.contains(letter));
-        USUAL.iter().copied().chain(others).filter(move |&letter| self.contains(Self::one(letter)))
+        const LETTERS: &[u8] = b"lrswipkxteancdbfghjmoquvyz0123456789";
+        LETTERS.iter().copied().filter(move |&letter| self.contains(Self::one(letter)))
     }
 
     pub(super) fn write(self, out: &mut Vec<u8>) {
         let start = out.len();
-        out.extend(self.letters());
+        self.write_letters(out);
         // NIL is in capital letters.
         if out.len() == start {
             out.extend_from_slice(b"\"\"");
@@ -205,6 +204,7 @@ impl TryFrom<&str> for Rights {
 
 impl core::str::FromStr for Rights {
     type Err = Invalid;
+    #[inline]
     fn from_str(letters: &str) -> Result<Self, Invalid> {
         Self::new(letters)
     }
@@ -243,6 +243,7 @@ pub enum RightsChange {
 
 impl RightsChange {
     /// What becomes of these rights.
+    #[inline]
     #[must_use]
     pub const fn applied_to(self, before: Rights) -> Rights {
         match self {

@@ -34,7 +34,7 @@ use mailwire_core::{Invalid, Text, keywords, setters};
 
 use crate::{
     capability::Capability,
-    command::{Command, Messages, Need},
+    command::{Command, Messages, Need, Needs},
     extensions::{condstore, metadata::EntryName},
     types::ModSeq,
 };
@@ -248,6 +248,7 @@ impl EntryAtts {
     }
 
     /// With `NIL` for this attribute, which removes it.
+    #[inline]
     #[must_use]
     pub fn without_value(mut self, attribute: AnnotationAttribute) -> Self {
         self.attributes.push((attribute, None));
@@ -255,6 +256,7 @@ impl EntryAtts {
     }
 
     /// What this attribute is: none, or one that is `NIL`, is `None`.
+    #[inline]
     #[must_use]
     pub fn value(&self, attribute: &AnnotationAttribute) -> Option<&Text> {
         self.attributes.iter().find(|(name, _)| name == attribute)?.1.as_ref()
@@ -288,9 +290,10 @@ impl AnnotationStore {
     }
 
     /// What a server must have for it.
-    pub(crate) fn needs(&self) -> impl Iterator<Item = Need> {
-        let unchanged_since = self.unchanged_since.map(|_| condstore::needs_condstore());
-        [needs_annotate()].into_iter().chain(unchanged_since).chain(self.messages.needs())
+    pub(crate) fn needs(&self, needs: &mut Needs<'_>) {
+        needs.add(Some(needs_annotate()));
+        needs.add(self.unchanged_since.map(|_| condstore::needs_condstore()));
+        needs.add(self.messages.needs());
     }
 }
 

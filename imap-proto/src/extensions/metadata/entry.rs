@@ -77,6 +77,7 @@ impl EntryName {
     /// assert!(name.is_within("/SHARED/vendor", Depth::One) && !name.is_within("/shared/vend", Depth::One));
     /// # Ok::<(), mailwire_imap::Invalid>(())
     /// ```
+    #[inline]
     #[must_use]
     pub fn is_within(&self, above: &str, depth: Depth) -> bool {
         let Some((start, rest)) = self.as_bytes().split_at_checked(above.len()) else { return false };
@@ -90,6 +91,7 @@ impl EntryName {
     }
 
     /// Whether it is one of all users, and not the user's own: it lies below `/shared`.
+    #[inline]
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.is_within("/shared", Depth::Infinity)

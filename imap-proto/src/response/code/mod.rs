@@ -301,7 +301,7 @@ impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(text) => fmt::Display::fmt(text, f),
-            code => display(f, |out| code.write(out)),
+            code => display(f, &|out| code.write(out)),
         }
     }
 }

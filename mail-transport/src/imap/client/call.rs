@@ -121,6 +121,7 @@ impl Client {
     }
 
     /// The next event of a call, for whoever has no future of his own for it.
+    #[inline]
     pub(super) fn poll_event(&mut self, call: Call, cx: &mut Context<'_>) -> Poll<Result<Turn<Event>>> {
         Poll::Ready(match ready!(Connection::poll_turn(&mut self.session, cx))? {
             Turn::Event(Some(event)) => self.judge(call, event).map(|event| Turn::Event(Some(event))),

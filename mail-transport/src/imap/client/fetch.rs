@@ -48,24 +48,28 @@ pub struct FetchedMessage {
 
 impl FetchedMessage {
     /// Returns the sequence number, which is from 1 on; `None` where the server said 0.
+    #[inline]
     #[must_use]
     pub fn number(&self) -> Option<SeqNumber> {
         self.fetch.number
     }
 
     /// Returns the UID. It comes with every answer to [`Client::uid_fetch`].
+    #[inline]
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.fetch.message_uid()
     }
 
     /// Returns the flags.
+    #[inline]
     #[must_use]
     pub fn flags(&self) -> Option<&FlagSet> {
         self.find(|item| if let MsgAtt::Flags(flags) = item { Some(flags) } else { None })
     }
 
     /// Returns the main fields of the header.
+    #[inline]
     #[must_use]
     pub fn envelope(&self) -> Option<&Envelope> {
         self.find(|item| if let MsgAtt::Envelope(envelope) = item { Some(&**envelope) } else { None })
@@ -73,6 +77,7 @@ impl FetchedMessage {
 
     /// Returns the subject, from the envelope, as it stands there. Words beyond ASCII are mostly encoded:
     /// [`decoded_subject`](Self::decoded_subject) decodes them.
+    #[inline]
     #[must_use]
     pub fn subject(&self) -> Option<Cow<'_, str>> {
         Some(self.envelope()?.subject()?.to_string_lossy())
@@ -80,6 +85,7 @@ impl FetchedMessage {
 
     /// Returns the subject for people: decoded ([RFC 2047](https://www.rfc-editor.org/rfc/rfc2047)), in one line. With the
     /// feature `encoded-words` it knows all charsets, otherwise [some](mailwire_imap::reading#charsets).
+    #[inline]
     #[must_use]
     pub fn decoded_subject(&self) -> Option<String> {
         let subject = self.envelope()?.subject()?.as_bytes();
@@ -103,6 +109,7 @@ impl FetchedMessage {
     }
 
     /// Returns the parts, with extension data if there is any.
+    #[inline]
     #[must_use]
     pub fn body_structure(&self) -> Option<&BodyStructure> {
         self.find(|item| match item {
@@ -112,18 +119,21 @@ impl FetchedMessage {
     }
 
     /// Returns the size in bytes.
+    #[inline]
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.find(|item| if let MsgAtt::Rfc822Size(size) = item { Some(*size) } else { None })
     }
 
     /// Returns the date at which it came.
+    #[inline]
     #[must_use]
     pub fn internal_date(&self) -> Option<DateTime> {
         self.find(|item| if let MsgAtt::InternalDate(date) = item { *date } else { None })
     }
 
     /// Returns the modification sequence ([RFC 7162](https://www.rfc-editor.org/rfc/rfc7162)).
+    #[inline]
     #[must_use]
     pub fn mod_seq(&self) -> Option<u64> {
         self.find(|item| if let MsgAtt::ModSeq(value) = item { value.map(u64::from) } else { None })
@@ -131,6 +141,7 @@ impl FetchedMessage {
 
     /// Returns what identifies the content of the message, in any mailbox
     /// ([RFC 8474](https://www.rfc-editor.org/rfc/rfc8474)).
+    #[inline]
     #[must_use]
     pub fn email_id(&self) -> Option<&ImapString> {
         self.find(|item| if let MsgAtt::EmailId(id) = item { Some(id) } else { None })
@@ -138,6 +149,7 @@ impl FetchedMessage {
 
     /// Returns what identifies the thread of the message; `None` as well where the server has no threads
     /// ([RFC 8474](https://www.rfc-editor.org/rfc/rfc8474)).
+    #[inline]
     #[must_use]
     pub fn thread_id(&self) -> Option<&ImapString> {
         self.find(|item| if let MsgAtt::ThreadId(id) = item { id.as_ref() } else { None })
@@ -145,12 +157,14 @@ impl FetchedMessage {
 
     /// Returns what identifies the message and its thread, where OBJECTID+ was used
     /// ([draft-ietf-mailmaint-imap-objectid-bis](https://datatracker.ietf.org/doc/draft-ietf-mailmaint-imap-objectid-bis/)).
+    #[inline]
     #[must_use]
     pub fn object_ids(&self) -> Option<&ObjectIds> {
         self.find(|item| if let MsgAtt::ObjectIds(ids) = item { Some(&**ids) } else { None })
     }
 
     /// Returns when it was put into the mailbox ([RFC 8514](https://www.rfc-editor.org/rfc/rfc8514)).
+    #[inline]
     #[must_use]
     pub fn save_date(&self) -> Option<DateTime> {
         self.find(|item| if let MsgAtt::SaveDate(date) = item { *date } else { None })
@@ -158,6 +172,7 @@ impl FetchedMessage {
 
     /// Returns its first words ([RFC 8970](https://www.rfc-editor.org/rfc/rfc8970)): empty if it has none to show,
     /// `None` as well where the server has not found them out yet.
+    #[inline]
     #[must_use]
     pub fn preview(&self) -> Option<Cow<'_, str>> {
         let text = self.find(|item| match item {
@@ -168,6 +183,7 @@ impl FetchedMessage {
     }
 
     /// Returns the annotations that were asked for ([RFC 5257](https://www.rfc-editor.org/rfc/rfc5257)).
+    #[inline]
     #[must_use]
     pub fn annotations(&self) -> Option<&[EntryAtts]> {
         self.find(|item| match item {
@@ -180,18 +196,21 @@ impl FetchedMessage {
     }
 
     /// Returns Gmail's labels.
+    #[inline]
     #[must_use]
     pub fn labels(&self) -> Option<&[GmailLabel]> {
         self.find(|item| if let MsgAtt::GmailLabels(labels) = item { Some(labels.as_slice()) } else { None })
     }
 
     /// Returns Gmail's identifier of the message, which is the same under all labels.
+    #[inline]
     #[must_use]
     pub fn gmail_message_id(&self) -> Option<u64> {
         self.find(|item| if let MsgAtt::GmailMessageId(id) = item { Some(*id) } else { None })
     }
 
     /// Returns Gmail's identifier of the conversation.
+    #[inline]
     #[must_use]
     pub fn gmail_thread_id(&self) -> Option<u64> {
         self.find(|item| if let MsgAtt::GmailThreadId(id) = item { Some(*id) } else { None })
@@ -269,6 +288,7 @@ impl From<response::FetchData> for FetchedMessage {
     }
 }
 
+#[inline]
 fn bytes(data: &Data) -> Option<Bytes> {
     match data {
         Data::Inline(text) => Some(text.clone().into_bytes()),
@@ -295,6 +315,7 @@ impl Wanted {
     }
 
     /// Flags of these messages and no other data.
+    #[inline]
     pub(super) const fn flags(messages: Messages) -> Self {
         Self { messages, flags: true }
     }

@@ -388,6 +388,7 @@ where
 }
 
 /// `\Recent` is the server's own.
+#[inline]
 pub(super) fn check_flags(flags: &FlagSet) -> Result<(), Invalid> {
     match flags.iter().all(Flag::is_settable) {
         true => Ok(()),

@@ -20,24 +20,28 @@ pub trait ToMailbox {
 }
 
 impl ToMailbox for MailboxName {
+    #[inline]
     fn to_mailbox(self) -> Result<MailboxName, Invalid> {
         Ok(self)
     }
 }
 
 impl ToMailbox for &MailboxName {
+    #[inline]
     fn to_mailbox(self) -> Result<MailboxName, Invalid> {
         Ok(self.clone())
     }
 }
 
 impl ToMailbox for &str {
+    #[inline]
     fn to_mailbox(self) -> Result<MailboxName, Invalid> {
         MailboxName::new(self)
     }
 }
 
 impl ToMailbox for &String {
+    #[inline]
     fn to_mailbox(self) -> Result<MailboxName, Invalid> {
         MailboxName::new(self)
     }
@@ -89,78 +93,91 @@ fn from_numbers<N: SetMember>(
 }
 
 impl<N: SetMember> ToSet<N> for MessageSet<N> {
+    #[inline]
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         Ok(Some(self))
     }
 }
 
 impl<N: SetMember> ToSet<N> for &MessageSet<N> {
+    #[inline]
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         Ok(Some(self.clone()))
     }
 }
 
 impl ToSet<Uid> for KnownUids {
+    #[inline]
     fn to_set(self) -> Result<Option<UidSet>, Invalid> {
         Ok(Some(self.into()))
     }
 }
 
 impl ToSet<Uid> for &KnownUids {
+    #[inline]
     fn to_set(self) -> Result<Option<UidSet>, Invalid> {
         Ok(Some(self.clone().into()))
     }
 }
 
 impl ToSet<Uid> for Uid {
+    #[inline]
     fn to_set(self) -> Result<Option<UidSet>, Invalid> {
         Ok(Some(UidSet::single(self)))
     }
 }
 
 impl ToSet<SeqNumber> for SeqNumber {
+    #[inline]
     fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
         Ok(Some(SequenceSet::single(self)))
     }
 }
 
 impl<N: SetMember> ToSet<N> for u32 {
+    #[inline]
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         from_numbers([self])
     }
 }
 
 impl<N: SetMember> ToSet<N> for &[u32] {
+    #[inline]
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         from_numbers(self.iter().copied())
     }
 }
 
 impl<N: SetMember, const LEN: usize> ToSet<N> for [u32; LEN] {
+    #[inline]
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         from_numbers(self)
     }
 }
 
 impl<N: SetMember> ToSet<N> for Vec<u32> {
+    #[inline]
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         from_numbers(self)
     }
 }
 
 impl<N: SetMember> ToSet<N> for &Vec<u32> {
+    #[inline]
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         from_numbers(self.iter().copied())
     }
 }
 
 impl<N: SetMember> ToSet<N> for Found<N> {
+    #[inline]
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         (&self).to_set()
     }
 }
 
 impl<N: SetMember> ToSet<N> for &Found<N> {
+    #[inline]
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         let ranges: Vec<_> = self.ranges().iter().map(|&(first, last)| SeqRange::new(first, last)).collect();
         Ok(MessageSet::from_ranges(ranges).ok())
@@ -170,12 +187,14 @@ impl<N: SetMember> ToSet<N> for &Found<N> {
 macro_rules! lists_of {
     ($($number:ty),*) => {$(
         impl ToSet<$number> for Vec<$number> {
+            #[inline]
             fn to_set(self) -> Result<Option<MessageSet<$number>>, Invalid> {
                 Ok(MessageSet::from_numbers(self).ok())
             }
         }
 
         impl ToSet<$number> for &Vec<$number> {
+            #[inline]
             fn to_set(self) -> Result<Option<MessageSet<$number>>, Invalid> {
                 Ok(MessageSet::from_numbers(self.iter().copied()).ok())
             }
@@ -188,6 +207,7 @@ macro_rules! lists_of {
         }
 
         impl ToSet<$number> for &[$number] {
+            #[inline]
             fn to_set(self) -> Result<Option<MessageSet<$number>>, Invalid> {
                 Ok(MessageSet::from_numbers(self.iter().copied()).ok())
             }
