@@ -28,6 +28,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod apart;
 mod calendar;
 mod capabilities;
 mod classes;

@@ -114,9 +114,10 @@ impl Connection {
     ///
     /// No message is due, the message would be longer than announced, or there is a NUL in it and
     /// the APPEND is not `binary`. Nothing is taken.
+    #[inline]
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
         let machine = &mut *self.0;
-        match &mut machine.unfinished {
+        match &mut *machine.unfinished {
             Some(Unfinished::Sending(body, _)) if machine.failed.is_none() => {
                 body.send(chunk, &mut machine.output)
             }
@@ -131,6 +132,7 @@ impl Connection {
     /// No message is due, or less was given than announced: give the rest, or
     /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back what
     /// was announced.
+    #[inline]
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
         self.0.end_body()
     }
@@ -141,7 +143,7 @@ impl Connection {
     ///
     /// IDLE is not in progress.
     pub fn done(&mut self) -> Result<(), Misuse> {
-        match &mut self.0.unfinished {
+        match &mut *self.0.unfinished {
             // It may be about to begin anew.
             Some(Unfinished::Idle(idle)) => idle.renew = false,
             _ => return Err(Misuse::WrongState(WrongState::NothingDue("end of IDLE"))),
@@ -156,6 +158,7 @@ impl Connection {
     /// # Errors
     ///
     /// IDLE is not in progress, or is being ended.
+    #[inline]
     pub fn renew_idle(&mut self) -> Result<(), Misuse> {
         self.0.renew_idle()
     }
@@ -198,7 +201,7 @@ impl Connection {
     /// Whether the last command waits for a `+` of the server: before a literal, a SASL message or IDLE.
     #[must_use]
     pub fn awaits_continuation(&self) -> bool {
-        match &self.0.unfinished {
+        match &*self.0.unfinished {
             Some(Unfinished::Parts(_)) => true,
             Some(Unfinished::Auth(exchange)) => !exchange.is_clients_turn(),
             Some(Unfinished::Idle(idle)) => !idle.begun,
@@ -218,7 +221,7 @@ impl mailwire_core::Connection for Connection {
 
     fn timeout(&self) -> Option<Duration> {
         let timeouts = &self.0.config.timeouts;
-        match (self.0.phase, &self.0.unfinished) {
+        match (self.0.phase, &*self.0.unfinished) {
             _ if self.0.failed.is_some() => None,
             (Phase::Greeting, _) => Some(timeouts.greeting),
             (Phase::Running, Some(Unfinished::Idle(Idle { begun: true, done: false, .. }))) => {

@@ -80,7 +80,7 @@ impl Machine {
 
     /// Whether the server can do nothing before the caller does something.
     pub(super) fn waits_for_caller(&self) -> bool {
-        match &self.unfinished {
+        match &*self.unfinished {
             Some(Unfinished::Sending(..)) => true,
             Some(Unfinished::Auth(exchange)) => exchange.is_clients_turn(),
             _ => false,
@@ -232,7 +232,7 @@ impl Machine {
 
     /// Whoever is there speaks another protocol, and may say so.
     fn invalid_greeting(&mut self, frame: Frame, error: ParseError) -> Result<(), Error> {
-        self.last_words = Some(Event::Malformed { ticket: None, bytes: frame.bytes, error });
+        *self.last_words = Some(Event::Malformed { ticket: None, bytes: frame.bytes, error });
         Err(Error::InvalidGreeting { reason: error.reason, offset: error.offset })
     }
 
@@ -281,11 +281,11 @@ impl Machine {
             exchange.conclude(status.is_ok())?;
         }
         let Some(command) = self.in_flight.remove(at) else { return Ok(()) };
-        if youngest && matches!(self.unfinished, Some(Unfinished::Sending(..))) {
+        if youngest && matches!(*self.unfinished, Some(Unfinished::Sending(..))) {
             // The server still reads as many bytes as were announced (RFC 7888 section 4). The
             // caller gives them, and then sees how the command ended.
             if let Some(ticket) = command.ticket {
-                self.held = Some(Event::Reply { ticket, reply: status, deviations });
+                *self.held = Some(Event::Reply { ticket, reply: status, deviations });
             }
             return Ok(());
         }
@@ -308,7 +308,7 @@ impl Machine {
 
     /// Whether the command that is written still has something to send before it can succeed.
     fn unfinished_owes(&self) -> bool {
-        match &self.unfinished {
+        match &*self.unfinished {
             Some(Unfinished::Parts(_) | Unfinished::Sending(..)) => true,
             Some(Unfinished::Auth(exchange)) => exchange.is_clients_turn() || exchange.owes(),
             Some(Unfinished::Idle(_)) | None => false,
@@ -322,7 +322,7 @@ impl Machine {
             _ => None,
         };
         if effect == Effect::StartTls && !status.is_ok() {
-            self.last_words = Some(Event::StartTlsRefused(status.clone()));
+            *self.last_words = Some(Event::StartTlsRefused(status.clone()));
         }
         match self.session.conclude(effect, status.kind)? {
             Then::GoOn | Then::LoginFailed => {}
@@ -357,7 +357,7 @@ impl Machine {
             return Err(Error::UnsolicitedReply { what: "a continuation before its command was sent" });
         }
         let ticket = youngest.ticket;
-        match &mut self.unfinished {
+        match &mut *self.unfinished {
             Some(Unfinished::Parts(_)) => self.continue_parts(),
             Some(Unfinished::Idle(idle)) if !idle.begun => {
                 idle.begun = true;
@@ -451,23 +451,23 @@ impl Machine {
         let ended = at.and_then(|at| self.in_flight.remove(at));
         if let Some(ended) = &ended {
             if at == Some(self.in_flight.len()) {
-                if matches!(self.unfinished, Some(Unfinished::Sending(..))) {
+                if matches!(*self.unfinished, Some(Unfinished::Sending(..))) {
                     // The rest of the message has to go, as in `complete`.
                     let ticket = ended.ticket;
-                    self.held = Some(Event::Malformed { ticket, bytes, error });
+                    *self.held = Some(Event::Malformed { ticket, bytes, error });
                     return Ok(());
                 }
-                self.unfinished = None;
+                *self.unfinished = None;
             }
             match ended.rules.effect {
                 Effect::StartTls => {
-                    self.last_words = Some(Event::Malformed { ticket: None, bytes, error });
+                    *self.last_words = Some(Event::Malformed { ticket: None, bytes, error });
                     return Err(Error::TlsUnavailable { reason: "the answer to STARTTLS does not parse" });
                 }
                 // How the next byte is to be read depends on it.
                 Effect::Compress | Effect::Unauthenticate => {
                     let what = "an answer to COMPRESS or UNAUTHENTICATE that does not parse";
-                    self.last_words = Some(Event::Malformed { ticket: ended.ticket, bytes, error });
+                    *self.last_words = Some(Event::Malformed { ticket: ended.ticket, bytes, error });
                     return Err(Error::Unexpected { what, offset: error.offset });
                 }
                 Effect::Logout => self.phase = Phase::Closed,

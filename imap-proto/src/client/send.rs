@@ -121,13 +121,13 @@ impl Machine {
                     && self.session.capabilities.has_or_rev2(&Capability::SaslIr);
                 let room = if inline { usize::MAX } else { 0 };
                 let exchange = Exchange::begin(&authenticate.mechanism, &mut authenticate.initial, room);
-                self.unfinished = Some(Unfinished::Auth(exchange));
+                *self.unfinished = Some(Unfinished::Auth(exchange));
                 self.write_out(&tag, &command, VecDeque::new());
             }
             Command::Idle => {
                 // What waits already ends it as soon as it has begun.
                 let done = !self.queue.is_empty();
-                self.unfinished = Some(Unfinished::Idle(Idle { done, ..Idle::default() }));
+                *self.unfinished = Some(Unfinished::Idle(Idle { done, ..Idle::default() }));
                 self.write_out(&tag, &command, VecDeque::new());
             }
             command => {
@@ -154,7 +154,7 @@ impl Machine {
             let rest = Unsent { text: Secret::from(text), sent: 0, steps, bodies };
             // One that waits does so until the server says so.
             if matches!(rest.steps.front(), Some(WriteStep::Wait)) {
-                self.unfinished = Some(Unfinished::Parts(rest));
+                *self.unfinished = Some(Unfinished::Parts(rest));
             } else {
                 self.go_on(rest);
             }
@@ -172,11 +172,11 @@ impl Machine {
 
     /// Sends what is left of the command, up to where somebody is waited for.
     fn go_on(&mut self, mut rest: Unsent) {
-        self.unfinished = None;
+        *self.unfinished = None;
         while let Some(step) = rest.steps.front().copied() {
             match step {
                 WriteStep::Wait => {
-                    self.unfinished = Some(Unfinished::Parts(rest));
+                    *self.unfinished = Some(Unfinished::Parts(rest));
                     return;
                 }
                 WriteStep::Text(length) => {
@@ -189,7 +189,7 @@ impl Machine {
                     Some(body) => self.output.append(body),
                     None => {
                         rest.steps.pop_front();
-                        self.unfinished = Some(Unfinished::Sending(Outgoing::new(length, binary), rest));
+                        *self.unfinished = Some(Unfinished::Sending(Outgoing::new(length, binary), rest));
                         if let Some(ticket) = self.in_flight.back().and_then(|sent| sent.ticket) {
                             self.events.push_back(Event::BodyRequested { ticket });
                         }
@@ -203,7 +203,7 @@ impl Machine {
 
     /// The caller has given all of the message, or of a part of it.
     pub(super) fn end_body(&mut self) -> Result<(), Misuse> {
-        match &self.unfinished {
+        match &*self.unfinished {
             Some(Unfinished::Sending(body, _)) => body.finish()?,
             _ => return Err(Misuse::WrongState(WrongState::NothingDue("message"))),
         }
@@ -225,7 +225,7 @@ impl Machine {
 
     /// Ends IDLE, to begin it anew after its completion.
     pub(super) fn renew_idle(&mut self) -> Result<(), Misuse> {
-        match &mut self.unfinished {
+        match &mut *self.unfinished {
             Some(Unfinished::Idle(idle)) if idle.begun && !idle.done => idle.renew = true,
             _ => return Err(Misuse::WrongState(WrongState::NothingDue("end of IDLE"))),
         }
@@ -235,7 +235,7 @@ impl Machine {
 
     /// Sends DONE, as soon as the server has let IDLE begin.
     pub(super) fn end_idle(&mut self) {
-        let Some(Unfinished::Idle(idle)) = &mut self.unfinished else { return };
+        let Some(Unfinished::Idle(idle)) = &mut *self.unfinished else { return };
         idle.done = true;
         if idle.begun && !idle.done_sent {
             idle.done_sent = true;
@@ -254,12 +254,12 @@ impl Machine {
     /// Whether the server waits for a step of an exchange.
     pub(super) fn takes_step(&self) -> bool {
         self.failed.is_none()
-            && matches!(&self.unfinished, Some(Unfinished::Auth(exchange)) if exchange.is_clients_turn())
+            && matches!(&*self.unfinished, Some(Unfinished::Auth(exchange)) if exchange.is_clients_turn())
     }
 
     /// Answers a challenge.
     pub(super) fn respond(&mut self, step: &SaslStep) {
-        let Some(Unfinished::Auth(exchange)) = &mut self.unfinished else { return };
+        let Some(Unfinished::Auth(exchange)) = &mut *self.unfinished else { return };
         self.output.write_secret(room_for_step(step), |out| exchange.respond(step, out));
         self.mark_end();
     }

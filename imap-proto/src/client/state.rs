@@ -3,7 +3,9 @@
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::{Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, Upgrade, sasl::Exchange};
+use mailwire_core::{
+    Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, Upgrade, apart, sasl::Exchange,
+};
 
 use super::{Config, Event, Profile};
 use crate::{
@@ -30,16 +32,16 @@ pub(super) struct Machine {
     pub(super) written: Option<Ticket>,
     pub(super) phase: Phase,
     /// Commands that wait for their turn.
-    pub(super) queue: VecDeque<Queued>,
+    pub(super) queue: Queue,
     /// Commands that were written and are unanswered, oldest first.
-    pub(super) in_flight: VecDeque<InFlight>,
+    pub(super) in_flight: AllInFlight,
     /// What the youngest of them still has to send.
-    pub(super) unfinished: Option<Unfinished>,
-    pub(super) events: VecDeque<Event>,
+    pub(super) unfinished: MaybeUnfinished,
+    pub(super) events: Events,
     /// The number and UID of the message whose streamed FETCH response is being read.
     pub(super) fetching: Option<(Option<SeqNumber>, Option<Uid>)>,
     /// How an APPEND ended whose message is still being sent.
-    pub(super) held: Option<Event>,
+    pub(super) held: MaybeEvent,
     /// The present response is read past.
     pub(super) ignoring: Option<Ignoring>,
     /// What poisoned the connection.
@@ -50,7 +52,7 @@ pub(super) struct Machine {
     /// Responses in a row that do not parse while no command is in progress.
     pub(super) noise: usize,
     /// What is told before the error that ends the connection: the words of the server that explain it.
-    pub(super) last_words: Option<Event>,
+    pub(super) last_words: MaybeEvent,
 }
 
 impl Machine {
@@ -64,18 +66,18 @@ impl Machine {
             tags: 0,
             written: None,
             phase: Phase::Greeting,
-            queue: VecDeque::new(),
-            in_flight: VecDeque::new(),
-            unfinished: None,
-            events: VecDeque::new(),
+            queue: Queue::default(),
+            in_flight: AllInFlight::default(),
+            unfinished: MaybeUnfinished::default(),
+            events: Events::default(),
             fetching: None,
-            held: None,
+            held: MaybeEvent::default(),
             ignoring: None,
             failed: None,
             eof: false,
             byes: 0,
             noise: 0,
-            last_words: None,
+            last_words: MaybeEvent::default(),
             config,
         }
     }
@@ -91,6 +93,23 @@ impl Machine {
             youngest.end = self.output.mark();
         }
     }
+}
+
+apart! {
+    #[derive(Debug)]
+    pub(super) struct Queue(VecDeque<Queued>);
+
+    #[derive(Debug)]
+    pub(super) struct AllInFlight(VecDeque<InFlight>);
+
+    #[derive(Debug)]
+    pub(super) struct MaybeUnfinished(Option<Unfinished>);
+
+    #[derive(Debug)]
+    pub(super) struct Events(VecDeque<Event>);
+
+    #[derive(Debug)]
+    pub(super) struct MaybeEvent(Option<Event>);
 }
 
 /// The parts of a conversation.

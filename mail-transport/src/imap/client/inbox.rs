@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, mem::size_of, sync::Arc};
 
 use bytes::Bytes;
-use mailwire_core::ParseError;
+use mailwire_core::{ParseError, apart};
 use mailwire_imap::{
     Capability,
     client::Event,
@@ -117,7 +117,7 @@ const MALFORMED_BYTES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Inbox {
     /// Each with how many bytes it takes at most.
-    updates: VecDeque<(Update, usize)>,
+    updates: Updates,
     limit: usize,
     /// How many bytes the updates may take, all together.
     room: usize,
@@ -130,7 +130,7 @@ pub(super) struct Inbox {
     /// The HIGHESTMODSEQ that was told last.
     pub(super) highest_mod_seq: Option<ModSeq>,
     /// How the last call ended.
-    pub(super) completion: Option<Reply>,
+    pub(super) completion: Completion,
     /// IMAP4rev2 or UTF8=ACCEPT was enabled.
     pub(super) utf8: bool,
     /// Said apart from the end of a command: it was done for a part of its messages.
@@ -141,10 +141,18 @@ pub(super) struct Inbox {
     pub(super) shows_new: bool,
 }
 
+apart! {
+    #[derive(Debug)]
+    struct Updates(VecDeque<(Update, usize)>);
+
+    #[derive(Debug)]
+    pub(super) struct Completion(Option<Reply>);
+}
+
 impl Inbox {
-    pub(super) const fn new(limit: usize, room: usize) -> Self {
+    pub(super) fn new(limit: usize, room: usize) -> Self {
         Self {
-            updates: VecDeque::new(),
+            updates: Updates::default(),
             limit,
             room,
             overflowed: false,
@@ -152,7 +160,7 @@ impl Inbox {
             malformed: VecDeque::new(),
             exists: None,
             highest_mod_seq: None,
-            completion: None,
+            completion: Completion::default(),
             utf8: false,
             part: None,
             progress: None,
@@ -341,8 +349,8 @@ impl Inbox {
     /// Keeps the words with which a call ended, if they are for the user.
     pub(super) fn complete(&mut self, status: &Reply) {
         let room = self.room / 4;
-        self.completion = compact_reply(status, room).map(|(copy, _)| copy);
-        if let Some(completion @ Reply { code: Some(Code::Alert), .. }) = &self.completion {
+        *self.completion = compact_reply(status, room).map(|(copy, _)| copy);
+        if let Some(completion @ Reply { code: Some(Code::Alert), .. }) = &*self.completion {
             if let Some((notice, weight)) = compact_reply(completion, room) {
                 self.add(Update::Notice(notice), weight);
             }

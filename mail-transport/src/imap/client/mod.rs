@@ -256,7 +256,7 @@ impl Client {
 
     /// Returns how the last call ended, with the response code and the text: `None` before the first.
     #[must_use]
-    pub const fn completion(&self) -> Option<&Reply> {
+    pub fn completion(&self) -> Option<&Reply> {
         self.inbox.completion.as_ref()
     }
 
