@@ -10,7 +10,7 @@ use mailwire_core::{
 use super::state::Session;
 use crate::{
     capability::Capability,
-    command::{Append, AppendLiteral, Command, Effect, Rules, Then},
+    command::{Append, Command, Effect, Rules, Then},
     extensions::condstore,
     response::{ReplyKind, Untagged},
     state::State,
@@ -66,11 +66,7 @@ impl Session {
                 WrongState::Unsupported("a character set of SEARCH: UTF8=ACCEPT is enabled")
             }
             command if self.utf8_accept || command.appended().is_none() => return Ok(()),
-            command
-                if command.appended().is_some_and(|append| append.literals().any(AppendLiteral::is_utf8)) =>
-            {
-                WrongState::NotEnabled("UTF8=ACCEPT")
-            }
+            command if command.appends_utf8() => WrongState::NotEnabled("UTF8=ACCEPT"),
             _ => return Ok(()),
         };
         Err(Misuse::WrongState(reason))

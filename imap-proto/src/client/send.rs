@@ -15,7 +15,7 @@ use super::{
 use crate::{
     body::Outgoing,
     capability::Capability,
-    command::{Command, Literals, Rules, WriteStep},
+    command::{Append, Command, Literals, Rules, WriteStep},
     types::{Tag, write_number},
 };
 
@@ -132,8 +132,7 @@ impl Machine {
             }
             command => {
                 // What is in memory is chained to the output, where the writer would copy it.
-                let bodies =
-                    command.appended_mut().map(|append| append.detach().collect()).unwrap_or_default();
+                let bodies = command.appended_mut().map(Append::detach).unwrap_or_default();
                 self.write_out(&tag, command, bodies);
             }
         }

@@ -49,6 +49,7 @@ struct AddressLists {
 }
 
 impl AddressLists {
+    #[inline]
     fn new(lists: [Vec<Address>; 6]) -> Self {
         let mut made = Self::default();
         for (at, list) in lists.into_iter().enumerate() {
@@ -72,6 +73,7 @@ impl AddressLists {
         self.bounds.get(at).and_then(|&(start, end)| self.all.get(start..end)).unwrap_or_default()
     }
 
+    #[inline]
     fn lists(&self) -> [&[Address]; 6] {
         self.bounds.map(|(start, end)| self.all.get(start..end).unwrap_or_default())
     }

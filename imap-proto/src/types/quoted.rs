@@ -77,6 +77,7 @@ fn closes(after: &[u8], follow: Follow) -> bool {
     }
 }
 
+#[inline]
 fn closes_before(after: &[u8], follow: Follow) -> bool {
     match after {
         [] | [b')' | b'(', ..] => true,

@@ -3,7 +3,7 @@
 mod parse;
 mod write;
 
-use alloc::vec::Vec;
+use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::Bytes;
 use mailwire_core::{Text, setters};
@@ -325,14 +325,19 @@ impl Append {
     }
 
     /// Takes the bytes that are in memory; they are then to be sent in chunks.
-    pub(crate) fn detach(&mut self) -> impl Iterator<Item = Option<Bytes>> + '_ {
-        self.messages.iter_mut().flat_map(AppendMessage::literals_mut).map(|literal| {
-            let length = literal.bytes.len();
-            match core::mem::replace(&mut literal.bytes, AppendBytes::Streamed { length }) {
-                AppendBytes::Inline(text) => Some(text.into_bytes()),
-                AppendBytes::Streamed { .. } => None,
+    pub(crate) fn detach(&mut self) -> VecDeque<Option<Bytes>> {
+        let mut taken = VecDeque::new();
+        for message in &mut self.messages {
+            for literal in message.literals_mut() {
+                let length = literal.bytes.len();
+                let bytes = match core::mem::replace(&mut literal.bytes, AppendBytes::Streamed { length }) {
+                    AppendBytes::Inline(text) => Some(text.into_bytes()),
+                    AppendBytes::Streamed { .. } => None,
+                };
+                taken.push_back(bytes);
             }
-        })
+        }
+        taken
     }
 
     /// What a server must have for it.
