@@ -1,9 +1,6 @@
 //! A message, and what becomes of it in the transactions that its recipients need.
 
-use std::{
-    borrow::Cow,
-    collections::{HashSet, VecDeque},
-};
+use std::{borrow::Cow, collections::HashSet, vec};
 
 use mailwire_core::{Misuse, NotOffered, dot::Mended};
 use mailwire_smtp::{Rcpt, Reply, client::Outcome};
@@ -19,7 +16,7 @@ pub(super) struct Delivery<'m> {
     /// Taken by the transaction that sends it, unless it can be sent again.
     payload: Option<Payload<'m>>,
     /// Recipients who wait for a transaction, by their places in the envelope, in order. None before the first one.
-    left: Option<VecDeque<usize>>,
+    left: Option<vec::IntoIter<usize>>,
     /// Transactions that are under way.
     open: usize,
     /// Whether there is more than one transaction.
@@ -73,7 +70,7 @@ impl<'m> Delivery<'m> {
 
     /// Whether there are recipients who wait for a transaction.
     pub(super) fn is_waiting(&self) -> bool {
-        self.left.as_ref().is_none_or(|left| !left.is_empty())
+        self.left.as_ref().is_none_or(|left| left.len() > 0)
     }
 
     /// Whether nothing more will become of it.
@@ -85,7 +82,7 @@ impl<'m> Delivery<'m> {
     pub(super) fn next(&mut self, client: &Client) -> Option<(Transaction, Payload<'m>)> {
         let all = self.envelope().recipients().len();
         if self.left.is_none() {
-            self.left = Some(VecDeque::new());
+            self.left = Some(vec::IntoIter::default());
             let unreachable = client.unreachable(self.envelope());
             let machine = client.session.machine_ref();
             let fits = unreachable.is_empty()
@@ -123,7 +120,8 @@ impl<'m> Delivery<'m> {
         self.split = true;
         let recipients = self.envelope.recipients();
         let new = |index: &usize| recipients.get(*index).is_some_and(|it| named.insert(it.to.to_string()));
-        self.left = Some(places.into_iter().filter(new).collect());
+        let new: Vec<_> = places.into_iter().filter(new).collect();
+        self.left = Some(new.into_iter());
     }
 
     /// A transaction has come to the end of the message: who was one too many is tried in the next.
@@ -148,10 +146,10 @@ impl<'m> Delivery<'m> {
         let mut left = self.left.take().unwrap_or_default();
         let mut part = Vec::new();
         let mut beyond = Vec::new();
-        let waiting = left.iter().filter_map(|&index| recipients.get(index));
+        let waiting = left.as_slice().iter().filter_map(|&index| recipients.get(index));
         let mut rooms = client.session.machine_ref().room_for(waiting);
         let mut taken = 0;
-        for &index in &left {
+        for &index in left.as_slice() {
             if part.len() >= self.most {
                 break;
             }
@@ -163,7 +161,7 @@ impl<'m> Delivery<'m> {
             taken += 1;
         }
         drop(rooms);
-        left.drain(..taken);
+        left.by_ref().take(taken).for_each(drop);
         self.left = Some(left);
         for (index, limit) in beyond {
             self.refuse(index, limit.into(), Outcome::NotSent);
@@ -173,7 +171,7 @@ impl<'m> Delivery<'m> {
             for index in self.left.take().unwrap_or_default() {
                 self.refuse(index, TOO_MANY.into(), Outcome::NotSent);
             }
-            self.left = Some(VecDeque::new());
+            self.left = Some(vec::IntoIter::default());
         }
         part
     }
@@ -212,7 +210,7 @@ impl<'m> Delivery<'m> {
 
     /// The connection is over: nobody who waits gets it.
     pub(super) fn give_up(&mut self, error: &Error) {
-        match self.left.replace(VecDeque::new()) {
+        match self.left.replace(vec::IntoIter::default()) {
             Some(left) => {
                 for index in left {
                     self.refuse(index, error.clone(), Outcome::NotSent);

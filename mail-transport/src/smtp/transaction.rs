@@ -236,9 +236,9 @@ impl Transaction {
     /// 5](https://www.rfc-editor.org/rfc/rfc2033#section-5)).
     pub(super) fn lost(&mut self, error: Error, outcome: Outcome) -> Result<Reply> {
         let Some(reply) = self.accepted.take() else { return Err(error) };
-        let unsettled: Vec<_> = (0..self.count).filter(|&at| !self.settled.contains(at)).collect();
-        let lost = unsettled.into_iter().map(|at| Refusal { at, error: error.clone(), outcome });
-        self.refused.extend(lost);
+        for at in (0..self.count).filter(|&at| !self.settled.contains(at)) {
+            self.refused.push(Refusal { at, error: error.clone(), outcome });
+        }
         Ok(reply)
     }
 
@@ -271,15 +271,20 @@ impl Transaction {
     pub(super) fn refusals(&mut self, rest: Option<(&Error, Outcome)>) -> Vec<(usize, Error, Outcome)> {
         let refused = std::mem::take(&mut self.refused);
         let mut all = Vec::with_capacity(refused.len());
+        let mut add = |at, error, outcome| {
+            if let Some(place) = self.place(at) {
+                all.push((place, error, outcome));
+            }
+        };
         if let Some((error, outcome)) = rest {
             let known = Places::of(refused.iter().map(|refusal| refusal.at));
-            let rest = (0..self.count).filter(|&at| !known.contains(at) && !self.later.contains(at));
-            all.extend(rest.filter_map(|at| Some((self.place(at)?, error.clone(), outcome))));
+            for at in (0..self.count).filter(|&at| !known.contains(at) && !self.later.contains(at)) {
+                add(at, error.clone(), outcome);
+            }
         }
-        let own = refused
-            .into_iter()
-            .filter_map(|Refusal { at, error, outcome }| self.place(at).map(|place| (place, error, outcome)));
-        all.extend(own);
+        for Refusal { at, error, outcome } in refused {
+            add(at, error, outcome);
+        }
         all
     }
 }
