@@ -1,6 +1,6 @@
 //! What comes without being asked for.
 
-use std::{collections::VecDeque, mem::size_of, sync::Arc};
+use std::{collections::VecDeque, mem::size_of, num::NonZeroU32, sync::Arc};
 
 use bytes::Bytes;
 use mailwire_core::{ParseError, apart};
@@ -133,8 +133,9 @@ pub(super) struct Inbox {
     pub(super) completion: Completion,
     /// IMAP4rev2 or UTF8=ACCEPT was enabled.
     pub(super) utf8: bool,
-    /// Said apart from the end of a command: it was done for a part of its messages.
-    part: Option<Code>,
+    /// Said apart from the end of a command: it was done for a part of its messages: the two values of
+    /// the code MESSAGELIMIT.
+    part: Option<(NonZeroU32, Option<Uid>)>,
     /// Who hears how far a call has come.
     pub(super) progress: Option<ProgressHook>,
     /// NOTIFY has asked for items of new messages.
@@ -217,8 +218,8 @@ impl Inbox {
     pub(super) fn ended(&mut self, call: Call, event: Event) -> Option<Result<Reply>> {
         match event {
             Event::Reply { ticket, mut reply, .. } if ticket == call.ticket => {
-                if let Some(part) = self.part.take() {
-                    reply.code = Some(part);
+                if let Some((limit, uid)) = self.part.take() {
+                    reply.code = Some(Code::MessageLimit { limit, uid });
                 }
                 self.complete(&reply);
                 self.note_code(&reply);
@@ -266,7 +267,7 @@ impl Inbox {
                 code: Some(Code::MessageLimit { limit, uid }),
                 ..
             }) => {
-                self.part = Some(Code::MessageLimit { limit: *limit, uid: *uid });
+                self.part = Some((*limit, *uid));
             }
             Untagged::Reply(Reply {
                 kind: ReplyKind::Ok, code: Some(Code::InProgress(progress)), ..

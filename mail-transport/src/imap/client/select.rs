@@ -103,7 +103,7 @@ impl Client {
     ///
     /// The server refuses, and then no mailbox is open, or the connection fails.
     pub async fn select(&mut self, mailbox: impl ToMailbox) -> Result<Selected> {
-        self.select_with(Select::from(mailbox.to_mailbox()?)).await
+        self.open_named(mailbox.to_mailbox()?, false).await
     }
 
     /// SELECT with all that extensions add to it.
@@ -147,7 +147,7 @@ impl Client {
     ///
     /// As [`select`](Self::select).
     pub async fn examine(&mut self, mailbox: impl ToMailbox) -> Result<Selected> {
-        self.examine_with(Select::from(mailbox.to_mailbox()?)).await
+        self.open_named(mailbox.to_mailbox()?, true).await
     }
 
     /// EXAMINE with all that extensions add to it.
@@ -157,6 +157,12 @@ impl Client {
     /// As [`select`](Self::select).
     pub async fn examine_with(&mut self, select: Select) -> Result<Selected> {
         self.open(Command::Examine(select), true).await
+    }
+
+    /// Opens a mailbox, with nothing that extensions add.
+    fn open_named(&mut self, mailbox: MailboxName, read_only: bool) -> Boxed<'_, Result<Selected>> {
+        let select = Select::from(mailbox);
+        self.open(if read_only { Command::Examine(select) } else { Command::Select(select) }, read_only)
     }
 
     fn open(&mut self, command: Command, read_only: bool) -> Boxed<'_, Result<Selected>> {
