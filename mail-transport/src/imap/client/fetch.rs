@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{Invalid, Text, Upgrade};
+use mailwire_core::{Invalid, Text, Upgrade, apart};
 use mailwire_imap::{
     client::{Connection, Event},
     command::{Command, Fetch, FetchAtt, FetchAtts, Messages},
@@ -364,8 +364,8 @@ pub struct FetchedMessages<'a> {
     /// `None`: it is over.
     call: Option<Call>,
     /// What is left, where the server does a part of it at once.
-    rest: Option<Rest<Fetch>>,
-    next: Option<Fetch>,
+    rest: MaybeRest,
+    next: MaybeFetch,
     wanted: Option<Wanted>,
     /// The bodies of the next response that came in pieces. `None`: too large.
     bodies: VecDeque<Option<BytesMut>>,
@@ -374,14 +374,20 @@ pub struct FetchedMessages<'a> {
     room: Room,
 }
 
+apart! {
+    struct MaybeRest(Option<Rest<Fetch>>);
+
+    struct MaybeFetch(Option<Fetch>);
+}
+
 impl<'a> FetchedMessages<'a> {
-    const fn new(client: &'a mut Client, call: Option<Call>, wanted: Option<Wanted>) -> Self {
+    fn new(client: &'a mut Client, call: Option<Call>, wanted: Option<Wanted>) -> Self {
         let room = client.room();
         Self {
             client,
             call,
-            rest: None,
-            next: None,
+            rest: MaybeRest::default(),
+            next: MaybeFetch::default(),
             wanted,
             bodies: VecDeque::new(),
             collected: 0,
@@ -457,7 +463,7 @@ impl<'a> FetchedMessages<'a> {
                 if let Some(end) = self.client.ended(call, event) {
                     self.call = None;
                     let reply = end?;
-                    self.next = match self.rest.as_mut().map(|rest| rest.after(&reply)) {
+                    *self.next = match self.rest.as_mut().map(|rest| rest.after(&reply)) {
                         Some(None) => return Err(refused(call.name, &reply)),
                         left => left.flatten().flatten(),
                     };
@@ -598,7 +604,9 @@ impl Client {
             let rest = Some(&fetch).filter(|_| self.is_limited()).and_then(Rest::of);
             let call = self.start(Command::Fetch(fetch)).await?;
             let call = Call { partial: call.partial && rest.is_none(), ..call };
-            Ok(FetchedMessages { rest, ..FetchedMessages::new(self, Some(call), Some(wanted)) })
+            let mut messages = FetchedMessages::new(self, Some(call), Some(wanted));
+            *messages.rest = rest;
+            Ok(messages)
         })
     }
 }
