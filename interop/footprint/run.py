@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a small program costs that is made with one library or another: crates, CPU seconds and seconds of a clean release
+"""What a small program costs that is made with one library or another: packages, CPU seconds and seconds of a clean release
 build, the size of the program as it is and without symbols, and its size in a profile for small programs. Prints a table in
 Markdown.
 
@@ -18,6 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PROGRAMS = [
+    "connect",
     "send-mailwire",
     "send-mailwire+scram",
     "send-lettre",
@@ -39,7 +40,7 @@ def cargo(program, *words, **options):
     return subprocess.run([str(word) for word in command], check=True, text=True, **options)
 
 
-def crates(program):
+def packages(program):
     """How many packages are compiled for it, those that run while it is built and itself among them."""
     tree = cargo(program, "tree", "--edges", "normal,build", "--prefix", "none", "--no-dedupe", stdout=subprocess.PIPE).stdout
     return len({" ".join(line.split()[:2]) for line in tree.splitlines() if line.strip()})
@@ -61,12 +62,12 @@ def measured(program, folder):
     cargo(program, "build", "--release", "--quiet", "--target-dir", folder, *small)
     sizes.append(binary.stat().st_size)
     shutil.rmtree(folder)
-    return crates(program), cpu, seconds, *sizes
+    return packages(program), cpu, seconds, *sizes
 
 
 def main():
     folder, *programs = sys.argv[1:]
-    print("| program | crates | CPU seconds | seconds | bytes | bytes, stripped | bytes, small |\n| --- |" + " ---: |" * 6)
+    print("| program | packages | CPU seconds | seconds | bytes | bytes, stripped | bytes, small |\n| --- |" + " ---: |" * 6)
     for program in programs or PROGRAMS:
         count, cpu, seconds, whole, bare, small = measured(program, Path(folder) / program)
         print(f"| `{program}` | {count} | {cpu:.1f} | {seconds:.1f} | {whole:,} | {bare:,} | {small:,} |", flush=True)
