@@ -338,7 +338,14 @@ impl Framer {
     /// Whether nothing of a message has come, given the input that waits.
     #[must_use]
     pub fn at_boundary(&self, input: &BytesMut) -> bool {
-        self.state == State::Line && self.literals == 0 && input.is_empty()
+        self.is_between() && input.is_empty()
+    }
+
+    /// Whether what was taken from the input so far ends with a message.
+    #[must_use]
+    #[inline]
+    pub fn is_between(&self) -> bool {
+        self.state == State::Line && self.literals == 0
     }
 
     #[inline]

@@ -54,11 +54,17 @@ pub trait Connection {
 
     /// Whether what an event [tells in part](Self::is_part) was asked for by what this side waits for.
     ///
-    /// What was not gives the peer no time: a driver lets the time of the whole run out however much of it comes. So it is with what
-    /// leads to no event, unless that leaves the machine [at rest](Self::is_at_rest).
+    /// What was not gives the peer no time: a driver lets the time of the whole run out however much of it comes.
     fn is_asked_for(&self, event: &Self::Event) -> bool {
         let _ = event;
         true
+    }
+
+    /// Whether what it has read since its last event was passed over: whole messages that nobody had asked for, and that lead to
+    /// no event. Like those of which an event [tells](Self::is_asked_for), they give the peer no time. What is a part of something,
+    /// or is read and dropped because it was asked for and is too large, is not of that kind.
+    fn passes_over(&self) -> bool {
+        false
     }
 
     /// Whether the peer has come to the end of whatever it began, so that the next byte begins a new

@@ -3,12 +3,12 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use mailwire_core::Channel;
 use mailwire_transport::{
-    Endpoint, Security, Stream,
+    Driver, DriverConfig, Endpoint, Security, Step, Stream,
     sasl::Authenticator,
     smtp::{
         self, Outcome, Server,
@@ -19,6 +19,7 @@ use mailwire_transport::{
                 deliver_by::DeliverByParam,
                 future_release::{FutureRelease, Hold, HoldInterval},
             },
+            server as machine,
         },
         server::{Body, BodyError, Client, Part, Service, Session, Transaction},
     },
@@ -652,4 +653,41 @@ mod proxy {
         assert_eq!(recorded[0].2, "waited\r\n");
         assert_eq!(recorded[0].1.recipients[0].to.to_string(), "<bob@example.org>");
     }
+}
+
+/// What is read and dropped of a message that is too large was asked for: its bytes give time as those of any other, and the
+/// client learns that it need not try again.
+#[tokio::test(start_paused = true)]
+async fn a_slow_message_that_is_too_large_is_refused_at_its_end() {
+    let mut config = machine::Config::new(Host::try_from("mx.example").unwrap(), Channel::Clear);
+    config.limits.message = 10_000;
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let mut driver = Driver::with_config(ours, machine::Connection::new(config), DriverConfig::server());
+    let serve = async {
+        while let Step::Event(event) = driver.next().await.unwrap() {
+            let server = driver.connection_mut();
+            match event {
+                machine::Event::Command { ticket, command: Command::Data, .. } => {
+                    server.accept_body(ticket).unwrap();
+                }
+                machine::Event::Command { ticket, .. } => {
+                    server.reply(ticket, reply(250, "2.0.0 Ok")).unwrap();
+                }
+                _ => {}
+            }
+        }
+    };
+    let (mut reading, mut writing) = tokio::io::split(theirs);
+    let send = async {
+        writing.write_all(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@a.example>\r\nDATA\r\n").await.unwrap();
+        // For longer than a command may take whose bytes give it no time.
+        for _ in 0..1500 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            writing.write_all(&[b'x', b'\r', b'\n'].repeat(300)).await.unwrap();
+        }
+        writing.write_all(b".\r\nQUIT\r\n").await.unwrap();
+    };
+    let mut answers = String::new();
+    let ((), (), _) = tokio::join!(serve, send, reading.read_to_string(&mut answers));
+    assert!(answers.contains("\r\n552 ") && answers.ends_with("\r\n250 2.0.0 Ok\r\n"), "{answers}");
 }

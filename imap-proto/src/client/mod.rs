@@ -274,6 +274,11 @@ impl mailwire_core::Connection for Connection {
         }
     }
 
+    #[inline]
+    fn passes_over(&self) -> bool {
+        self.0.framer.is_between()
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if self.0.phase != Phase::Upgrading(upgrade) {
             return;

@@ -260,8 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
                     return Poll::Ready(Ok(Step::Event(event)));
                 }
                 Ok(Next::NeedInput) => {
-                    // What gives no event leads to nothing: it is passed over, or is a part of something short.
-                    if self.input.len() < buffered && !self.connection.is_at_rest() {
+                    if self.input.len() < buffered && self.connection.passes_over() {
                         self.take_unasked(buffered.saturating_sub(self.input.len()))?;
                     }
                     ready!(self.poll_exchange(cx))?;
